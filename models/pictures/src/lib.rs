@@ -1,0 +1,17 @@
+//! Pictures as files: finding, reading, resizing, writing and comparing them.
+//!
+//! A picture is 8-bit sRGB, `[h, w, 3]`: what the networks of this project see. Reading applies the EXIF orientation,
+//! lays transparency on white, and brings grey, palette and 16-bit files to that form.
+
+mod compare;
+mod find;
+mod read;
+mod resize;
+mod write;
+
+pub use compare::{SizesDiffer, mean_l1};
+pub use find::{EXTENSIONS, FindError, find, is_picture};
+pub use image::{ImageFormat as Format, RgbImage as Picture};
+pub use read::{ReadError, decode, read};
+pub use resize::{resize, resize_shorter};
+pub use write::{EncodeError, encode};

@@ -1,0 +1,150 @@
+//! Files to pictures.
+
+use std::io::{self, BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+
+/// What a decoder may allocate: a picture of 16-bit RGBA with 60 million pixels. It stops decompression bombs.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Why a picture cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system cannot open or read the file.
+    #[error("cannot be opened: {0}")]
+    Open(#[source] io::Error),
+    /// Its first bytes are none of a format known here.
+    #[error("is not a PNG, JPEG, WebP, BMP or TIFF picture")]
+    UnknownFormat,
+    /// Its header announces more pixels than a picture may have: a damaged file, or a decompression bomb.
+    #[error("announces {width}×{height} pixels, more than the {} MB that decoding one picture may take", MOST_BYTES >> 20)]
+    TooLarge {
+        /// Columns announced.
+        width: u32,
+        /// Rows announced.
+        height: u32,
+    },
+    /// It begins like a picture, but is cut or damaged, or of a kind that the decoder lacks.
+    #[error("cannot be decoded: {0}")]
+    Decode(#[source] image::ImageError),
+}
+
+/// Reads a picture. The format is told by the content, never by the name.
+///
+/// # Errors
+/// See [`ReadError`]; the messages go behind the path, which the caller knows.
+pub fn read(path: &Path) -> Result<RgbImage, ReadError> {
+    decode_from(BufReader::new(std::fs::File::open(path).map_err(ReadError::Open)?))
+}
+
+/// Reads a picture from memory.
+///
+/// # Errors
+/// As [`read`].
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, ReadError> {
+    decode_from(Cursor::new(bytes))
+}
+
+fn decode_from(source: impl BufRead + Seek) -> Result<RgbImage, ReadError> {
+    let mut reader = ImageReader::new(source).with_guessed_format().map_err(ReadError::Open)?;
+    if reader.format().is_none() {
+        return Err(ReadError::UnknownFormat);
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(ReadError::Decode)?;
+    let (width, height) = decoder.dimensions();
+    if decoder.total_bytes() > MOST_BYTES {
+        return Err(ReadError::TooLarge { width, height });
+    }
+    let orientation = decoder.orientation().map_err(ReadError::Decode)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(ReadError::Decode)?;
+    image.apply_orientation(orientation);
+    Ok(on_white(image))
+}
+
+/// Lays a picture on white. Without alpha this only brings it to 8-bit RGB.
+fn on_white(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
+    }
+    let rgba = image.into_rgba16(); // 16 bits, so that the sum is rounded once
+    let (width, height) = rgba.dimensions();
+    RgbImage::from_fn(width, height, |x, y| {
+        let [colour @ .., alpha] = rgba.get_pixel(x, y).0.map(u64::from);
+        const MOST: u64 = u16::MAX as u64;
+        Rgb(colour.map(|value| {
+            let laid = value * alpha + MOST * (MOST - alpha);
+            // To 8 bits, rounded to the nearest.
+            ((laid * 255 + MOST * MOST / 2) / (MOST * MOST)) as u8
+        }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba, RgbaImage};
+
+    use super::*;
+
+    fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, ImageFormat::Png).expect("a small picture");
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn transparency_is_laid_on_white() {
+        let mut image = RgbaImage::new(3, 1);
+        for (x, pixel) in [[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 128]].into_iter().enumerate() {
+            image.put_pixel(x as u32, 0, Rgba(pixel));
+        }
+        let picture = decode(&png(image)).expect("a whole PNG");
+        assert_eq!(picture.as_raw(), &[255, 0, 0, 255, 255, 255, 127, 127, 127]);
+    }
+
+    #[test]
+    fn grey_and_16_bit_pictures_are_brought_to_8_bit_rgb() {
+        let grey = GrayImage::from_pixel(1, 1, Luma([77]));
+        assert_eq!(decode(&png(grey)).expect("a whole PNG").as_raw(), &[77; 3]);
+        let deep: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(1, 1, Luma([200 * 257 + 100]));
+        assert_eq!(decode(&png(deep)).expect("a whole PNG").as_raw(), &[200; 3], "rounded to the nearest, not cut");
+        let both: ImageBuffer<LumaA<u16>, Vec<u16>> = ImageBuffer::from_pixel(1, 1, LumaA([0, 0x8000]));
+        assert_eq!(decode(&png(both)).expect("a whole PNG").as_raw(), &[127; 3]);
+    }
+
+    #[test]
+    fn what_is_no_picture_says_so() {
+        let whole = png(GrayImage::from_pixel(16, 16, Luma([1])));
+        assert!(matches!(decode(b"hello, world"), Err(ReadError::UnknownFormat)));
+        assert!(matches!(decode(&whole[..whole.len() / 2]), Err(ReadError::Decode(_))));
+        assert!(matches!(read(Path::new("no/such.png")), Err(ReadError::Open(_))));
+    }
+
+    /// A JPEG's EXIF segment, written by hand: orientation 6 says that the stored picture is to be turned right.
+    #[test]
+    fn the_exif_orientation_is_applied() {
+        let mut jpeg = Cursor::new(Vec::new());
+        let half = RgbImage::from_fn(32, 16, |x, _| if x < 16 { Rgb([0; 3]) } else { Rgb([255; 3]) });
+        half.write_to(&mut jpeg, ImageFormat::Jpeg).expect("a small picture");
+        let exif: &[u8] = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let mut turned = jpeg.into_inner();
+        turned.splice(2..2, exif.iter().copied());
+        let picture = decode(&turned).expect("a whole JPEG");
+        assert_eq!(picture.dimensions(), (16, 32));
+        assert!(picture.get_pixel(8, 2).0[0] < 10 && picture.get_pixel(8, 29).0[0] > 245, "left is now the top");
+    }
+
+    /// A BMP header, which no checksum guards, for 30000 × 30000 pixels of 24 bits with nothing behind it.
+    #[test]
+    fn a_decompression_bomb_is_refused_before_it_allocates() {
+        let mut bomb = Cursor::new(Vec::new());
+        RgbImage::new(1, 1).write_to(&mut bomb, ImageFormat::Bmp).expect("a small picture");
+        let mut bomb = bomb.into_inner();
+        bomb[18..22].copy_from_slice(&30_000_u32.to_le_bytes());
+        bomb[22..26].copy_from_slice(&30_000_u32.to_le_bytes());
+        assert!(matches!(decode(&bomb), Err(ReadError::TooLarge { width: 30_000, height: 30_000 })));
+    }
+}

@@ -1,0 +1,54 @@
+//! Sizes changed: bicubic (Catmull-Rom, as Pillow's), antialiased when shrinking.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+
+/// A picture of exactly `width` × `height`, squashed where the ratio differs.
+///
+/// # Panics
+/// If either side is 0.
+pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    if picture.dimensions() == (width, height) {
+        return picture.clone();
+    }
+    let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.as_raw())
+        .expect("three bytes a pixel, as RgbImage keeps them");
+    let mut resized = RgbImage::new(width, height);
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut resized)
+        .expect("three bytes a pixel, as RgbImage keeps them");
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    Resizer::new().resize_typed(&source, &mut target, &options).expect("no crop box is set");
+    resized
+}
+
+/// A picture whose shorter side is `side`, the longer one in proportion.
+pub fn resize_shorter(picture: &RgbImage, side: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let shorter = width.min(height).max(1);
+    let scale =
+        |length: u32| ((u64::from(length) * u64::from(side) + u64::from(shorter) / 2) / u64::from(shorter)) as u32;
+    resize(picture, scale(width).max(1), scale(height).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn the_shorter_side_gets_the_size_and_the_ratio_stays() {
+        let picture = RgbImage::new(300, 200);
+        assert_eq!(resize_shorter(&picture, 100).dimensions(), (150, 100));
+        assert_eq!(resize_shorter(&RgbImage::new(200, 301), 64).dimensions(), (64, 96));
+    }
+
+    #[test]
+    fn shrinking_averages_instead_of_picking() {
+        let stripes = RgbImage::from_fn(64, 64, |x, _| if x % 2 == 0 { Rgb([0; 3]) } else { Rgb([255; 3]) });
+        let small = resize(&stripes, 8, 8);
+        assert!(small.pixels().all(|pixel| (118..=138).contains(&pixel.0[0])), "grey, not moiré");
+    }
+}

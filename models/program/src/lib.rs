@@ -1,0 +1,12 @@
+//! What the three programs share at their edge: how they end, are stopped, write files, choose a device and show
+//! progress. No network and no picture is known here.
+
+mod console;
+mod device;
+mod exit;
+pub mod files;
+pub mod interrupt;
+
+pub use console::{Console, ConsoleArguments, bytes, count, duration};
+pub use device::Device;
+pub use exit::{Exit, Failure, OrExit, main};

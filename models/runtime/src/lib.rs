@@ -1,0 +1,9 @@
+//! ONNX Runtime: found and loaded at run time, and asked to run image-to-image networks on `[n, c, h, w]` floats.
+//!
+//! Nothing here links the library. A session says on which device it runs, and why; there is no silent fallback.
+
+mod library;
+mod session;
+
+pub use library::LibraryError;
+pub use session::{Options, Session, SessionError};

@@ -1,0 +1,163 @@
+//! What an artefact says about itself, so that no later step guesses.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Network, families::Family};
+
+/// Version of the metadata that this program writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Which of the four networks of a CycleGAN this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Translates A to B.
+    GAb,
+    /// Translates B to A.
+    GBa,
+    /// Judges pictures of A.
+    DA,
+    /// Judges pictures of B.
+    DB,
+}
+
+impl Role {
+    /// The stem of its file: `g_ab`.
+    pub const fn stem(self) -> &'static str {
+        match self {
+            Self::GAb => "g_ab",
+            Self::GBa => "g_ba",
+            Self::DA => "d_a",
+            Self::DB => "d_b",
+        }
+    }
+
+    /// Whether it translates pictures.
+    pub const fn is_generator(self) -> bool {
+        matches!(self, Self::GAb | Self::GBa)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GAb => "generator A to B",
+            Self::GBa => "generator B to A",
+            Self::DA => "discriminator of A",
+            Self::DB => "discriminator of B",
+        })
+    }
+}
+
+/// The JSON inside every `.ot`, `.safetensors` and `.onnx` of this project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Which of the four networks.
+    pub role: Role,
+    /// The family it was built from, where a preset did so.
+    pub family: Option<Family>,
+    /// The network itself.
+    pub network: Network,
+    /// Name of the data set.
+    pub data_set: String,
+    /// Side of the training pictures, in pixels.
+    pub training_size: usize,
+    /// What black and white are for the network.
+    pub pixel_range: [f32; 2],
+    /// Updates that the weights have seen.
+    pub steps: u64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Program and version that wrote it.
+    pub program: String,
+    /// [`crate::weights_hash`] of the weights; in exported files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
+}
+
+/// Why metadata is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// Not the JSON that this version knows.
+    #[error("metadata is not readable ({0}); was it written by another version of these programs?")]
+    Unreadable(#[source] serde_json::Error),
+    /// A version from another time.
+    #[error(
+        "metadata has format version {found}, this program knows {FORMAT_VERSION}; use a program of the version that wrote it"
+    )]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+}
+
+impl Metadata {
+    /// The JSON text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain values and string keys always serialise")
+    }
+
+    /// Reads the JSON text.
+    ///
+    /// # Errors
+    /// An unknown version is refused by its number before anything else in it is looked at; then unknown layers and
+    /// fields.
+    pub fn from_json(json: &[u8]) -> Result<Self, MetadataError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: u32,
+        }
+        let Version { format_version: found } = serde_json::from_slice(json).map_err(MetadataError::Unreadable)?;
+        if found != FORMAT_VERSION {
+            return Err(MetadataError::Version { found });
+        }
+        serde_json::from_slice(json).map_err(MetadataError::Unreadable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::families::GeneratorSize;
+
+    fn metadata() -> Metadata {
+        Metadata {
+            format_version: FORMAT_VERSION,
+            role: Role::GAb,
+            family: Some(Family::Paper),
+            network: Family::Paper.generator(GeneratorSize { width: 4, blocks: 1 }),
+            data_set: "stripes".into(),
+            training_size: 64,
+            pixel_range: [-1.0, 1.0],
+            steps: 3,
+            seed: 7,
+            program: "trainer 0.1.0".into(),
+            weights_sha256: None,
+        }
+    }
+
+    #[test]
+    fn metadata_survives_its_json() {
+        let metadata = metadata();
+        assert_eq!(Metadata::from_json(metadata.to_json().as_bytes()).expect("its own JSON"), metadata);
+    }
+
+    #[test]
+    fn what_this_version_does_not_know_is_refused() {
+        let json = metadata().to_json();
+        for (changed, expected) in [
+            (json.replace("\"format_version\":1", "\"format_version\":2,\"new\":0"), "format version 2"),
+            (json.replace("\"tanh\"", "\"sigmoid\""), "unknown variant `sigmoid`"),
+            (json.replace("\"seed\"", "\"sead\""), "unknown field `sead`"),
+            ("[]".into(), "not readable"),
+        ] {
+            let error = Metadata::from_json(changed.as_bytes()).expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

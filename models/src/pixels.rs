@@ -1,0 +1,69 @@
+//! Between 8-bit pixels and the numbers that networks work on: the one place where this is decided.
+//!
+//! A picture is `[h, w, 3]` bytes in sRGB, interleaved; a network's is `[3, h, w]` floats, 0 at -1 and 255 at 1.
+
+/// What black and white are for the networks of this project.
+pub const RANGE: [f32; 2] = [-1.0, 1.0];
+
+/// A byte as the networks see it, in [-1, 1].
+pub fn to_float(byte: u8) -> f32 {
+    f32::from(byte) / 127.5 - 1.0
+}
+
+/// The nearest byte to a network's number; what lies outside [-1, 1] is clamped, and NaN is black.
+pub fn to_byte(value: f32) -> u8 {
+    // `as` saturates, and takes NaN to 0.
+    ((value + 1.0) * 127.5).round() as u8
+}
+
+/// Interleaved bytes `[h, w, 3]` to planes `[3, h, w]`.
+///
+/// # Panics
+/// If `planes` is not as long as `interleaved`.
+pub fn to_planes(interleaved: &[u8], planes: &mut [f32]) {
+    assert_eq!(interleaved.len(), planes.len(), "three planes for three channels");
+    let pixels = interleaved.len() / 3;
+    for (channel, plane) in planes.chunks_exact_mut(pixels.max(1)).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(interleaved.chunks_exact(3)) {
+            *value = to_float(pixel[channel]);
+        }
+    }
+}
+
+/// Planes `[3, h, w]` to interleaved bytes `[h, w, 3]`.
+pub fn to_interleaved(planes: &[f32]) -> Vec<u8> {
+    let pixels = planes.len() / 3;
+    let mut interleaved = vec![0; planes.len()];
+    for (channel, plane) in planes.chunks_exact(pixels.max(1)).enumerate() {
+        for (pixel, &value) in interleaved.chunks_exact_mut(3).zip(plane) {
+            pixel[channel] = to_byte(value);
+        }
+    }
+    interleaved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_survives() {
+        for byte in 0..=255 {
+            assert_eq!(to_byte(to_float(byte)), byte);
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_the_range_is_clamped() {
+        assert_eq!([-1.5, -1.0, 1.0, 9.0, f32::INFINITY, f32::NAN].map(to_byte), [0, 0, 255, 255, 255, 0]);
+    }
+
+    #[test]
+    fn planes_and_pixels_are_the_same_picture() {
+        let picture: Vec<u8> = (0..2 * 3 * 3).map(|value| value * 14).collect();
+        let mut planes = vec![0.0; picture.len()];
+        to_planes(&picture, &mut planes);
+        assert_eq!(planes[6], to_float(picture[1]), "the second plane starts with the first pixel's green");
+        assert_eq!(to_interleaved(&planes), picture);
+    }
+}
