@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Trains a CycleGAN (Zhu et al. 2017, arXiv 1703.10593) with libtorch.
+//!
+//! ```text
+//! trainer --data horse2zebra                        a folder with trainA and trainB
+//! trainer --data stripes --size 64 --steps 500      the built-in data set
+//! trainer datasets stripes DIR                      writes it out as files
+//! ```
+//!
+//! One step is: [`data`] decodes pictures ahead of it, [`objective`] computes the losses, [`update`] moves the weights,
+//! [`training`] logs, samples and saves around it.
+
+mod adam;
+mod arguments;
+pub mod data;
+mod evaluation;
+mod metrics;
+pub mod objective;
+pub mod pool;
+mod random;
+mod run_directory;
+pub mod settings;
+mod sheet;
+mod start;
+mod training;
+pub mod update;
+
+use program::{Exit, Failure};
+
+pub use arguments::{Arguments, Command};
+
+/// Runs the command line.
+///
+/// # Errors
+/// What ends the program, with its exit code.
+pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    match arguments.command {
+        Some(Command::Datasets { action }) => data::write::run(action, arguments.console),
+        None => training::run(arguments.training, arguments.console),
+    }
+}

@@ -3,12 +3,14 @@
 //! A picture is 8-bit sRGB, `[h, w, 3]`: what the networks of this project see. Reading applies the EXIF orientation,
 //! lays transparency on white, and brings grey, palette and 16-bit files to that form.
 
+mod arrange;
 mod compare;
 mod find;
 mod read;
 mod resize;
 mod write;
 
+pub use arrange::{crop, flip_horizontal, grid};
 pub use compare::{SizesDiffer, mean_l1};
 pub use find::{EXTENSIONS, FindError, find, is_picture};
 pub use image::{ImageFormat as Format, RgbImage as Picture};

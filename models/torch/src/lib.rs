@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The networks on libtorch: forward, first weights, and strict files (`.ot`, `.safetensors`).
+
+mod device;
+mod file;
+mod forward;
+mod weights;
+
+pub use device::{DeviceError, device};
+pub use file::{FileError, Format, SavedNetwork, encode, read};
+pub use forward::Module;
+pub use weights::Weights;

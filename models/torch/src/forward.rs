@@ -1,0 +1,139 @@
+//! The fold over libtorch tensors.
+
+use models::{Backend, Join, Layer, Network, Pads, Weight, WeightsError, fold, parameters};
+use tch::{Device, TchError, Tensor};
+
+use crate::Weights;
+
+/// A network with its weights, ready to run.
+#[derive(Debug)]
+pub struct Module {
+    network: Network,
+    weights: Weights,
+}
+
+impl Module {
+    /// A network with first weights.
+    ///
+    /// # Errors
+    /// If the device has no memory for them.
+    pub fn initialise(network: Network, random: &mut impl rand::Rng, device: Device) -> Result<Self, TchError> {
+        let weights = Weights::initialise(parameters::table(&network), random, device)?;
+        Ok(Self { network, weights })
+    }
+
+    /// A network with weights from elsewhere.
+    ///
+    /// # Errors
+    /// If the weights are not exactly the network's.
+    pub fn from_weights(network: Network, weights: &[Weight], device: Device) -> Result<Self, WeightsError> {
+        let weights = Weights::from_weights(parameters::table(&network), weights, device)?;
+        Ok(Self { network, weights })
+    }
+
+    /// Its tree of layers.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Its weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Runs `[n, c, h, w]` through the network.
+    ///
+    /// # Errors
+    /// libtorch's own: a shape that does not fit (check it with [`models::shapes`] before), or no memory.
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
+        fold(&self.network.layers, &mut Forward { weights: &self.weights }, input.shallow_clone())
+    }
+}
+
+struct Forward<'a> {
+    weights: &'a Weights,
+}
+
+impl Forward<'_> {
+    fn parameter(&self, layer: &str, suffix: &str) -> &Tensor {
+        let name = format!("{layer}.{suffix}");
+        self.weights.get(&name).expect("the weights were made from this network's table")
+    }
+}
+
+impl Backend for Forward<'_> {
+    type Value = Tensor;
+    type Error = TchError;
+
+    fn share(&mut self, value: &Tensor) -> Tensor {
+        value.shallow_clone()
+    }
+
+    fn leaf(&mut self, layer: &Layer, x: Tensor) -> Result<Tensor, TchError> {
+        match layer {
+            Layer::Conv { name, stride, pad, .. } => {
+                let (weight, bias) = (self.parameter(name, "weight"), self.parameter(name, "bias"));
+                let (x, padding) = match pad.is_symmetric() {
+                    true => (x, [pad.top as i64, pad.left as i64]),
+                    false => (x.f_constant_pad_nd(last_axis_first(*pad))?, [0, 0]),
+                };
+                x.f_conv2d(weight, Some(bias), [*stride as i64; 2], padding, [1, 1], 1)
+            }
+            Layer::ConvTranspose { name, stride, crop, extra, .. } => {
+                let (weight, bias) = (self.parameter(name, "weight"), self.parameter(name, "bias"));
+                // libtorch crops alike on both sides; what is left to crop beyond that is cut off its output.
+                let (rows, columns) = (crop.top.min(crop.bottom), crop.left.min(crop.right));
+                let [padding, extra, stride] =
+                    [[rows, columns], [*extra; 2], [*stride; 2]].map(|pair| pair.map(|side| side as i64));
+                let y = x.f_conv_transpose2d(weight, Some(bias), stride, padding, extra, 1, [1, 1])?;
+                match crop.is_symmetric() {
+                    true => Ok(y),
+                    false => cut(
+                        &y,
+                        Pads {
+                            top: crop.top - rows,
+                            bottom: crop.bottom - rows,
+                            left: crop.left - columns,
+                            right: crop.right - columns,
+                        },
+                    ),
+                }
+            }
+            Layer::InstanceNorm { name, channels, eps } => {
+                // Group norm with one channel a group is the same, and faster on CPU than libtorch's own instance norm,
+                // which goes through batch norm.
+                let scale = name.as_ref().map(|name| self.parameter(name, "weight"));
+                let bias = name.as_ref().map(|name| self.parameter(name, "bias"));
+                x.f_group_norm(*channels as i64, scale, bias, *eps, true)
+            }
+            Layer::ReflectPad { by } => x.f_reflection_pad2d([*by as i64; 4]),
+            Layer::Upsample { factor } => {
+                let (_, _, height, width) = x.size4()?;
+                let factor = *factor as i64;
+                x.f_upsample_nearest2d([height * factor, width * factor], None, None)
+            }
+            Layer::Relu => x.f_relu(),
+            // tch's leaky_relu knows only the slope 0.01; prelu takes it as a tensor.
+            Layer::LeakyRelu { slope } => x.f_prelu(&Tensor::from_slice(&[*slope as f32]).f_to_device(x.device())?),
+            Layer::Tanh => x.f_tanh(),
+            Layer::Skip { .. } => unreachable!("the fold opens skip connections itself"),
+        }
+    }
+
+    fn join(&mut self, join: Join, body: Tensor, carried: Tensor) -> Result<Tensor, TchError> {
+        match join {
+            Join::Add => body.f_add(&carried),
+            Join::Concat => Tensor::f_cat(&[body, carried], 1),
+        }
+    }
+}
+
+/// libtorch's order of padding: last axis first, before and after.
+fn last_axis_first(pads: Pads) -> [i64; 4] {
+    [pads.left, pads.right, pads.top, pads.bottom].map(|side| side as i64)
+}
+
+/// `x` without its outermost rows and columns. A negative padding.
+fn cut(x: &Tensor, pads: Pads) -> Result<Tensor, TchError> {
+    x.f_constant_pad_nd(last_axis_first(pads).map(|side| -side))
+}

@@ -1,0 +1,157 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use models::families::Family;
+use program::{ConsoleArguments, Device};
+
+use crate::settings::{Augment, Objective, Preset, Schedule};
+
+/// Train a CycleGAN: two folders of unpaired pictures to two generators
+///
+/// Writes g_ab.ot, g_ba.ot, d_a.ot, d_b.ot, metrics and sample sheets into the run directory. `exporter` turns g_ab.ot
+/// into ONNX.
+#[derive(Debug, Parser)]
+#[command(name = "trainer", version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// Other things than training.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of a training run.
+    #[command(flatten)]
+    pub training: TrainingArguments,
+    /// Flags of every program.
+    #[command(flatten)]
+    pub console: ConsoleArguments,
+}
+
+/// Other things than training.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Data sets that need no download
+    Datasets {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: DatasetsAction,
+    },
+}
+
+/// What to do with data sets.
+#[derive(Debug, Subcommand)]
+pub enum DatasetsAction {
+    /// Write the built-in data set out as files
+    ///
+    /// Makes trainA, trainB, testA and testB with PNG files. In the test folders the same name is the same scene.
+    Stripes {
+        /// Folder to make
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Side of the pictures in pixels
+        #[arg(long, default_value_t = 64, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..=4096))]
+        size: u32,
+        /// Seed of the scenes
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        seed: u64,
+    },
+}
+
+/// Flags of a training run. What is not given comes from the preset.
+#[derive(Debug, Args)]
+pub struct TrainingArguments {
+    /// Folder with trainA and trainB [testA, testB], or `stripes`
+    ///
+    /// A name that is no folder is looked up below --data-root. `stripes` is built in: scenes drawn by this program,
+    /// plain animals in A and striped ones in B.
+    #[arg(long, required = true, value_name = "DIR")]
+    pub data: Option<String>,
+    /// Where data sets are looked up by name
+    #[arg(long, default_value = "datasets", value_name = "DIR")]
+    pub data_root: PathBuf,
+    /// Sets network, objective, augmentation and rate together
+    #[arg(long, value_enum, default_value_t)]
+    pub preset: Preset,
+    /// Family of the generators, instead of the preset's
+    #[arg(long, value_parser = family, value_name = "concat|paper")]
+    pub generator: Option<Family>,
+    /// Family of the discriminators, instead of the preset's
+    #[arg(long, value_parser = family, value_name = "concat|paper")]
+    pub discriminator: Option<Family>,
+    /// What the generators minimise, instead of the preset's
+    #[arg(long, value_enum)]
+    pub objective: Option<Objective>,
+    /// How pictures get their size, instead of the preset's
+    #[arg(long, value_enum)]
+    pub augment: Option<Augment>,
+    /// How the learning rate goes on, instead of the preset's
+    #[arg(long, value_enum)]
+    pub schedule: Option<Schedule>,
+    /// Side of the training pictures in pixels, a multiple of 4
+    #[arg(long, default_value_t = 256, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..=4096))]
+    pub size: u32,
+    /// Channels after the first convolution
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub width: u32,
+    /// Blocks of a generator
+    #[arg(long, default_value_t = 9, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub blocks: u32,
+    /// Pictures of each side in an update
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub batch: u32,
+    /// Updates to make
+    #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Passes over the larger side [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub epochs: Option<u64>,
+    /// Learning rate of Adam
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive)]
+    pub rate: f64,
+    /// Weight of the cycle losses
+    #[arg(long, default_value_t = 10.0, value_name = "WEIGHT", value_parser = not_negative)]
+    pub cycle_weight: f64,
+    /// Weight of the identity losses
+    #[arg(long, default_value_t = 5.0, value_name = "WEIGHT", value_parser = not_negative)]
+    pub identity_weight: f64,
+    /// Earlier fakes kept for each discriminator
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub pool: usize,
+    /// Seed of all random draws
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    pub device: Device,
+    /// Threads that libtorch computes with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Run directory [default: runs/<data>]
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Replace an existing run directory
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Steps from one line of metrics to the next
+    #[arg(long, default_value_t = 50, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub log_every: u64,
+    /// Steps from one sample sheet to the next
+    #[arg(long, default_value_t = 500, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub sample_every: u64,
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    match text {
+        "concat" => Ok(Family::Concat),
+        "paper" => Ok(Family::Paper),
+        _ => Err("the families are concat and paper".into()),
+    }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    (number.is_finite() && number >= 0.0).then_some(number).ok_or_else(|| "must be 0 or more".into())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    not_negative(text).and_then(|number| (number > 0.0).then_some(number).ok_or_else(|| "must be more than 0".into()))
+}

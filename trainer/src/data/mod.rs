@@ -1,0 +1,10 @@
+//! Pictures for training: found, ordered, decoded ahead of the step and brought to the training size.
+
+pub(crate) mod augment;
+pub(crate) mod loader;
+mod order;
+mod scene;
+mod set;
+pub(crate) mod write;
+
+pub(crate) use set::{DataError, DataSet, Pictures, Split};

@@ -1,0 +1,33 @@
+//! `trainer datasets stripes DIR`: the built-in data set as files.
+
+use std::path::Path;
+
+use program::{Console, ConsoleArguments, Exit, Failure, OrExit, files};
+
+use super::set::{DataSet, Pictures};
+use crate::arguments::DatasetsAction;
+
+/// Does what was asked for with data sets.
+pub(crate) fn run(action: DatasetsAction, console: ConsoleArguments) -> Result<Exit, Failure> {
+    let DatasetsAction::Stripes { folder, size, seed } = action;
+    let mut console = Console::new(console);
+    let set = DataSet::stripes(seed);
+    let test = set.test.as_ref().expect("the built-in set has one");
+    let sides = [("trainA", &set.train[0]), ("trainB", &set.train[1]), ("testA", &test[0]), ("testB", &test[1])];
+    let bar = console.start_bar(sides.iter().map(|(_, side)| side.len() as u64).sum(), "pictures");
+    for (name, side) in sides {
+        write_side(&folder.join(name), side, size, || bar.inc(1)).or_exit(Exit::Fault)?;
+    }
+    console.end_bar();
+    console.say(format!("{}: {} pictures of {size}×{size}", folder.display(), bar.position()));
+    Ok(Exit::Done)
+}
+
+fn write_side(folder: &Path, side: &Pictures, size: u32, mut written: impl FnMut()) -> anyhow::Result<()> {
+    for index in 0..side.len() {
+        let picture = pictures::encode(&side.read(index, size)?, pictures::Format::Png)?;
+        files::write_whole(&folder.join(format!("{}.png", side.name(index))), &picture)?;
+        written();
+    }
+    Ok(())
+}
