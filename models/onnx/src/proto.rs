@@ -1,5 +1,6 @@
-//! The messages of ONNX files, after `onnx.proto3` of ONNX IR version 10: every field that a model for inference has, so
-//! that what is read can be written again without loss. Field numbers are the specification's.
+//! The messages of ONNX files, after `onnx.proto` of ONNX IR version 10: every field that a model for inference has, so
+//! that what is read can be written again without loss. Field numbers are the specification's, and so is which lists are
+//! packed: a reader of the format need not take the other form, and rten does not.
 
 #![expect(missing_docs, reason = "names and meanings are those of the ONNX specification")]
 
@@ -114,9 +115,9 @@ pub struct AttributeProto {
     pub t: Option<TensorProto>,
     #[prost(message, optional, boxed, tag = "6")]
     pub g: Option<Box<GraphProto>>,
-    #[prost(float, repeated, tag = "7")]
+    #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
-    #[prost(int64, repeated, tag = "8")]
+    #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(bytes = "bytes", repeated, tag = "9")]
     pub strings: Vec<Bytes>,
@@ -162,7 +163,7 @@ pub enum AttributeType {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
@@ -220,7 +221,7 @@ pub struct SparseTensorProto {
     pub values: Option<TensorProto>,
     #[prost(message, optional, tag = "2")]
     pub indices: Option<TensorProto>,
-    #[prost(int64, repeated, tag = "3")]
+    #[prost(int64, repeated, packed = "false", tag = "3")]
     pub dims: Vec<i64>,
 }
 
