@@ -133,7 +133,7 @@ pub fn size_multiple(network: &Network) -> usize {
 /// [`ShapeError::Size`] names the multiple and the next size that fits; the others mean that the tree contradicts itself.
 pub fn check_size(network: &Network, height: usize, width: usize) -> Result<(), ShapeError> {
     let multiple = size_multiple(network);
-    let smallest = smallest_size(network, multiple)?;
+    let smallest = smallest_size(network)?;
     let next = |side: usize| side.max(smallest).next_multiple_of(multiple);
     if next(height) == height && next(width) == width {
         return Ok(());
@@ -142,19 +142,21 @@ pub fn check_size(network: &Network, height: usize, width: usize) -> Result<(), 
     Err(ShapeError::Size { width, height, multiple, smallest, next_width, next_height })
 }
 
-/// The smallest side that a generator takes. Reflection needs more pixels than it mirrors, also at the lowest resolution.
-fn smallest_size(network: &Network, multiple: usize) -> Result<usize, ShapeError> {
-    // Doubling past any reflection of a family's network; an error that stays is the tree's own.
-    let candidates = (1..=64).map(|factor| factor * multiple);
-    let mut last = None;
-    for side in candidates {
+/// The smallest side that a generator takes: reflection needs more pixels than it mirrors, also at the lowest resolution.
+///
+/// # Errors
+/// If no side up to 64 multiples fits, or the tree contradicts itself.
+pub fn smallest_size(network: &Network) -> Result<usize, ShapeError> {
+    let multiple = size_multiple(network);
+    let mut factor = 1;
+    loop {
+        let side = factor * multiple;
         match trace(network, side, side) {
             Ok(_) => return Ok(side),
-            Err(error @ ShapeError::TooSmall { .. }) => last = Some(error),
-            Err(contradiction) => return Err(contradiction),
+            Err(ShapeError::TooSmall { .. }) if factor < 64 => factor += 1,
+            Err(error) => return Err(error),
         }
     }
-    Err(last.expect("some side was tried"))
 }
 
 struct Walk(Vec<Step>);

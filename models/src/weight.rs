@@ -126,7 +126,8 @@ mod tests {
     fn tensors_must_fit_in_both_directions() {
         let parameter = |name: &str| Parameter { name: name.into(), shape: vec![2], kind: ParameterKind::Bias };
         let table = [parameter("a"), parameter("b")];
-        let cases: [(&[(&str, &[usize])], &str); 4] = [
+        type Found<'a> = &'a [(&'a str, &'a [usize])];
+        let cases: [(Found<'_>, &str); 4] = [
             (&[("a", &[2]), ("b", &[2])], ""),
             (&[("a", &[2])], "tensor `b` is missing; the network needs it as [2]"),
             (

@@ -1,6 +1,7 @@
 //! What a person sees while a program works: everything on stderr, bars only on a terminal.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -72,6 +73,11 @@ impl Console {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Prints a result to stdout. A reader that has gone, as in `… | head`, is no error: the work was done all the same.
+pub fn print_result(result: impl fmt::Display) {
+    let _gone = writeln!(io::stdout(), "{result}");
 }
 
 /// A duration for a person: `5 s`, `3 min 20 s`, `2 h 5 min`, `9 days 14 h`.

@@ -7,6 +7,6 @@ mod exit;
 pub mod files;
 pub mod interrupt;
 
-pub use console::{Console, ConsoleArguments, bytes, count, duration};
+pub use console::{Console, ConsoleArguments, bytes, count, duration, print_result};
 pub use device::Device;
 pub use exit::{Exit, Failure, OrExit, main};
