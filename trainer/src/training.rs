@@ -34,7 +34,10 @@ pub(crate) fn run(arguments: TrainingArguments, console: ConsoleArguments) -> Re
         tch::Cuda::cudnn_set_benchmark(true); // every step has the same shapes
     }
     let cyclegan = Cyclegan::new(&settings, device).or_exit(Exit::CannotStart)?;
-    let cost = Cost::of(cyclegan.networks(), &settings).or_exit(Exit::Usage)?;
+    let cost = Cost::of(cyclegan.networks(), &settings);
+    let cost = cost
+        .with_context(|| format!("--size {} does not fit; try a larger one", settings.size))
+        .or_exit(Exit::Usage)?;
     let samples = Samples::choose(&data, settings.size, device).or_exit(Exit::CannotStart)?;
     let updates = settings.length.updates(data.train[0].len().max(data.train[1].len()), settings.batch);
     let path = arguments.run.unwrap_or_else(|| PathBuf::from("runs").join(&data.name));

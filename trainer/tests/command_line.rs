@@ -1,0 +1,197 @@
+//! `trainer` as a user types it.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use snapbox::{file, str};
+
+/// A network that trains in a moment.
+const SMALL: [&str; 8] = ["--size", "24", "--width", "2", "--blocks", "1", "--threads", "1"];
+
+fn trainer(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::null()).env_remove("LD_LIBRARY_PATH");
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    trainer(folder, arguments).output().expect("it starts")
+}
+
+fn on_stripes(folder: &Path, arguments: &[&str]) -> Output {
+    run(folder, &[&["--data", "stripes"], SMALL.as_slice(), arguments].concat())
+}
+
+#[track_caller]
+fn assert_ends(output: &Output, code: i32, message: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(message), "{said}");
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn help_says_what_it_is_and_what_it_takes() {
+    let output = trainer(Path::new("."), &["--help"]).env("COLUMNS", "100").output().expect("it starts");
+    snapbox::assert_data_eq!(output.stdout, file!["snapshots/help.txt"]);
+    let output = run(Path::new("."), &[]);
+    snapbox::assert_data_eq!(
+        output.stderr,
+        str![[r#"
+error: the following required arguments were not provided:
+  --data <DIR>
+
+Usage: trainer --data <DIR>
+
+For more information, try '--help'.
+
+"#]]
+    );
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_run_leaves_weights_metrics_samples_and_settings() {
+    let folder = folder();
+    let output = on_stripes(folder.path(), &["--steps", "4", "--log-every", "2", "--sample-every", "2"]);
+    assert_ends(&output, 0, "test      A to B: mean error");
+    let said = String::from_utf8_lossy(&output.stderr);
+    for line in
+        ["device    cpu", "data      stripes: 400 pictures of A, 400 of B, test 24 and 24", "parameters", "memory"]
+    {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    let run = folder.path().join("runs/stripes");
+    for file in ["g_ab.ot", "g_ba.ot", "d_a.ot", "d_b.ot", "run.toml", "timing.jsonl", "evaluation.json"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    for sheet in ["000000.png", "000002.png", "000004.png"] {
+        let sheet = pictures::read(&run.join("samples").join(sheet)).expect("a picture");
+        assert_eq!(sheet.dimensions(), (4 + 6 * 28, 4 + 4 * 28), "four rows: real, translated, cycled, both ways");
+    }
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).expect("it was written");
+    let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>(), [Some(2), Some(4)]);
+    for loss in trainer::update::LOSSES {
+        assert!(lines[1]["losses"][loss].as_f64().is_some_and(f64::is_finite), "{loss}");
+    }
+    let metadata = models_torch::read(&run.join("g_ab.ot")).expect("our own file").metadata;
+    assert_eq!((metadata.steps, metadata.training_size, metadata.data_set.as_str()), (4, 24, "stripes"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_and_metrics_with_every_preset() {
+    for preset in ["concat", "paper"] {
+        let folder = folder();
+        let files = |run: &str, seed: &str| {
+            let arguments = ["--preset", preset, "--steps", "3", "--log-every", "1", "--seed", seed, "--run", run];
+            assert_ends(&on_stripes(folder.path(), &arguments), 0, "");
+            let read = |file: &str| std::fs::read(folder.path().join(run).join(file)).expect("it was written");
+            ["g_ab.ot", "g_ba.ot", "d_a.ot", "d_b.ot", "metrics.jsonl"].map(read)
+        };
+        let first = files("one", "5");
+        assert!(first == files("two", "5"), "{preset}: the same to the last bit");
+        assert!(first[0] != files("three", "6")[0], "{preset}: another seed, other weights");
+    }
+}
+
+#[test]
+fn pictures_of_every_kind_are_trained_on() {
+    let folder = folder();
+    let picture = pictures::Picture::from_fn(40, 24, |x, y| [x as u8 * 6, y as u8 * 10, 128].into());
+    for side in ["trainA", "trainB"] {
+        for format in ["png", "jpeg", "webp", "bmp", "tiff"] {
+            let path = folder.path().join("set").join(side).join(format!("picture.{format}"));
+            let bytes =
+                pictures::encode(&picture, pictures::Format::from_extension(format).expect("known")).expect("small");
+            program::files::write_whole(&path, &bytes).expect("writable");
+        }
+    }
+    let output = run(folder.path(), &[&["--data", "set", "--steps", "6"], SMALL.as_slice()].concat());
+    assert_ends(&output, 0, "set: 5 pictures of A, 5 of B");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("warning"), "every one could be read");
+}
+
+#[test]
+fn an_existing_run_is_not_overwritten_unless_asked() {
+    let folder = folder();
+    assert_ends(&on_stripes(folder.path(), &["--steps", "1"]), 0, "");
+    let weights = || std::fs::read(folder.path().join("runs/stripes/g_ab.ot")).expect("it was written");
+    let before = weights();
+    assert_ends(&on_stripes(folder.path(), &["--steps", "2"]), 3, "runs/stripes holds a run already");
+    assert!(weights() == before);
+    assert_ends(&on_stripes(folder.path(), &["--steps", "2", "--overwrite"]), 0, "");
+    assert!(weights() != before);
+}
+
+#[test]
+fn what_cannot_start_says_why_and_what_to_do() {
+    let folder = folder();
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["--data", "horse2zebra"], 3, "there is no folder horse2zebra, nor datasets/horse2zebra"),
+        (&["--data", "stripes", "--size", "30"], 2, "both sides must be multiples of 4"),
+        (
+            &["--data", "stripes", "--size", "16", "--preset", "paper"],
+            2,
+            "layer head.conv: its input [512, 1, 1] is too small",
+        ),
+        (&["--data", "stripes", "--device", "cuda"], 3, "cuda:0 was asked for and cannot be used"),
+        (&["--data", "stripes", "--device", "gpu"], 2, "`gpu` is no device; use auto, cpu, cuda or cuda:N"),
+        (&["--data", "stripes", "--steps", "2", "--epochs", "1"], 2, "cannot be used with"),
+        (&["--data", "stripes", "--rate=-1"], 2, "must be 0 or more"),
+        (&["--data", "stripes", "--preset", "papre"], 2, "a similar value exists: 'paper'"),
+    ];
+    for (arguments, code, message) in cases {
+        let output = run(folder.path(), arguments);
+        assert_ends(&output, code, message);
+        assert!(output.stdout.is_empty(), "errors go to stderr");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0, "nothing was begun");
+}
+
+#[test]
+fn ctrl_c_ends_after_the_step_with_the_weights_saved() {
+    let folder = folder();
+    let arguments = [&["--data", "stripes", "--steps", "1000000", "--log-every", "1"], SMALL.as_slice()].concat();
+    let mut child = trainer(folder.path(), &arguments).stderr(Stdio::piped()).spawn().expect("it starts");
+    let run = folder.path().join("runs/stripes");
+    wait_until(&mut child, || std::fs::metadata(run.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+    let interrupted =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is everywhere");
+    assert!(interrupted.success());
+    let output = child.wait_with_output().expect("it ends by itself");
+    assert_ends(&output, 130, "the weights are in runs/stripes");
+    let metadata = models_torch::read(&run.join("g_ba.ot")).expect("a whole file").metadata;
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).expect("it was written");
+    assert_eq!(metadata.steps, metrics.lines().count() as u64, "the last step is in the weights and in the metrics");
+}
+
+/// Waits for another process to get somewhere; fails where it ends before.
+fn wait_until(child: &mut Child, reached: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(child.try_wait().expect("our own child").is_none(), "it ended before");
+        assert!(start.elapsed() < Duration::from_secs(60), "it never got there");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_built_in_data_set_is_written_out_as_files_and_is_the_same_from_there() {
+    let folder = folder();
+    let output = run(folder.path(), &["datasets", "stripes", "written", "--size", "24"]);
+    assert_ends(&output, 0, "written: 848 pictures of 24×24");
+    let count = |side: &str| pictures::find(&folder.path().join("written").join(side)).expect("a folder").len();
+    assert_eq!(["trainA", "trainB", "testA", "testB"].map(count), [400, 400, 24, 24]);
+    // From files, as drawn: the order, the pixels and so the weights are the same.
+    let weights = |data: &str, to: &str| {
+        let arguments = [&["--data", data, "--steps", "2", "--run", to], SMALL.as_slice()].concat();
+        assert_ends(&run(folder.path(), &arguments), 0, "");
+        models_torch::read(&folder.path().join(to).join("g_ab.ot")).expect("our own file").weights
+    };
+    assert!(weights("stripes", "drawn") == weights("written", "read"));
+}
