@@ -1,1 +1,88 @@
-//! Placeholder.
+//! Translates directories of pictures with an exported generator, through ONNX Runtime.
+//!
+//! ```text
+//! infer --model g_ab.onnx ./photos ./out
+//! ```
+//!
+//! [`plan`] names every output before any work, [`contract`] says what the model wants, [`fit`] brings pictures to a size
+//! that it takes and back, [`pipeline`] decodes and encodes around the one session, [`report`] counts.
+
+mod arguments;
+pub mod contract;
+pub mod fit;
+pub mod pipeline;
+pub mod plan;
+pub mod report;
+
+use std::time::Instant;
+
+use anyhow::Context;
+use models_runtime::{Options, Session};
+use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result};
+
+pub use arguments::Arguments;
+use contract::Contract;
+use pipeline::Pipeline;
+use plan::Plan;
+use report::Summary;
+
+/// Runs the command line.
+///
+/// # Errors
+/// What ends the program, with its exit code. Pictures that fail are no error: they are reported one by one, and the
+/// exit code says so.
+pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let mut console = Console::new(arguments.console);
+    let model = &arguments.model;
+    let file =
+        std::fs::read(model).with_context(|| format!("--model {}", model.display())).or_exit(Exit::CannotStart)?;
+    let contract = Contract::read(&file).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
+    let plan = Plan::make(&arguments.inputs, &arguments.output, arguments.overwrite)?;
+    let options = Options { device: arguments.device, threads: arguments.threads, ..Options::default() };
+    let session =
+        Session::open(&file, options).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
+    fs_err::create_dir_all(&arguments.output).or_exit(Exit::CannotStart)?;
+    interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
+
+    say_what_will_run(&console, &arguments, &contract, &session, &plan);
+    let bar = console.start_bar(plan.work.len() as u64, "pictures");
+    let pipeline = Pipeline { contract: &contract, fit: arguments.fit, batch: arguments.batch };
+    let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
+    let device = session.device();
+    pipeline.run(session, plan.work, |outcome| {
+        bar.inc(1);
+        if let Err(reason) = &outcome.result {
+            console.always(format!("failed: {}: {reason}", outcome.input.display()));
+        }
+        summary.count(&outcome);
+    });
+    console.end_bar();
+
+    let stopped = interrupt::requested() && summary.done() < plan.planned;
+    if stopped {
+        console.always("stopped; the same command goes on with what is left");
+    }
+    console.say(format!("took {} on {device}", duration(start.elapsed())));
+    match arguments.json {
+        true => print_result(summary.to_json(&device.to_string(), start.elapsed())),
+        false => print_result(summary),
+    }
+    Ok(match (stopped, summary.failed) {
+        (true, _) => Exit::Stopped,
+        (false, 0) => Exit::Done,
+        (false, _) => Exit::Differs,
+    })
+}
+
+fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, session: &Session, plan: &Plan) {
+    let because = session.reason().map(|reason| format!(" (no CUDA: {reason})")).unwrap_or_default();
+    console.say(format!("model     {}: {}", arguments.model.display(), contract.describe()));
+    console.say(format!("device    {}{because}", session.device()));
+    let skipped = match plan.skipped {
+        0 => String::new(),
+        skipped => format!("; {skipped} are there already and stay (--overwrite replaces them)"),
+    };
+    console.say(format!("pictures  {} to translate{skipped}", plan.work.len()));
+    console.say(format!("size      {}", arguments.fit.describe(contract)));
+}

@@ -1,9 +1,10 @@
 //! Files to pictures.
 
 use std::io::{self, BufRead, BufReader, Cursor, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
 /// What a decoder may allocate: a picture of 16-bit RGBA with 60 million pixels. It stops decompression bombs.
 const MOST_BYTES: u64 = 512 << 20;
@@ -25,6 +26,9 @@ pub enum ReadError {
         /// Rows announced.
         height: u32,
     },
+    /// The decoder gave up in a way of its own.
+    #[error("cannot be decoded: it is damaged in a way that its decoder does not expect")]
+    Panicked,
     /// It begins like a picture, but is cut or damaged, or of a kind that the decoder lacks.
     #[error("cannot be decoded: {0}")]
     Decode(#[source] image::ImageError),
@@ -46,7 +50,20 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, ReadError> {
     decode_from(Cursor::new(bytes))
 }
 
+/// The format of a picture in memory, by its first bytes.
+///
+/// # Errors
+/// [`ReadError::UnknownFormat`].
+pub fn format(bytes: &[u8]) -> Result<ImageFormat, ReadError> {
+    image::guess_format(bytes).map_err(|_| ReadError::UnknownFormat)
+}
+
+/// Decoders are written for the outside world's files, and some panic on damaged ones: that is the file's error.
 fn decode_from(source: impl BufRead + Seek) -> Result<RgbImage, ReadError> {
+    catch_unwind(AssertUnwindSafe(|| decode_unguarded(source))).unwrap_or(Err(ReadError::Panicked))
+}
+
+fn decode_unguarded(source: impl BufRead + Seek) -> Result<RgbImage, ReadError> {
     let mut reader = ImageReader::new(source).with_guessed_format().map_err(ReadError::Open)?;
     if reader.format().is_none() {
         return Err(ReadError::UnknownFormat);
@@ -85,7 +102,7 @@ fn on_white(image: DynamicImage) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba, RgbaImage};
+    use image::{GrayImage, ImageBuffer, Luma, LumaA, Rgba, RgbaImage};
 
     use super::*;
 

@@ -1,0 +1,186 @@
+//! Pictures brought to a size that the network takes, and back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use models::pixels;
+use pictures::{Picture, crop, resize, resize_shorter};
+
+use crate::contract::Contract;
+
+/// The size that the network sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fit {
+    /// The shorter side becomes the training size.
+    #[default]
+    Train,
+    /// The picture's own.
+    Native,
+    /// The shorter side becomes this many pixels.
+    Shorter(u32),
+    /// Both sides become the training size.
+    Squash,
+}
+
+impl FromStr for Fit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "train" => Ok(Self::Train),
+            "native" => Ok(Self::Native),
+            "squash" => Ok(Self::Squash),
+            number => match number.parse() {
+                Ok(pixels @ 1..=65_535) => Ok(Self::Shorter(pixels)),
+                _ => Err("use train, native, squash, or a number of pixels for the shorter side".into()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Train => f.write_str("train"),
+            Self::Native => f.write_str("native"),
+            Self::Shorter(pixels) => write!(f, "{pixels}"),
+            Self::Squash => f.write_str("squash"),
+        }
+    }
+}
+
+impl Fit {
+    /// What happens to the size, in plain words: shrinking photos must not surprise.
+    pub fn describe(self, contract: &Contract) -> String {
+        let (size, multiple) = (contract.training_size, contract.multiple);
+        let padded = format!("padded by reflection to a multiple of {multiple}, cut again");
+        match self {
+            Self::Train => {
+                format!("the shorter side is scaled to {size} (the training size; --fit native keeps it); {padded}")
+            }
+            Self::Native => format!("as it is; {padded}"),
+            Self::Shorter(pixels) => format!("the shorter side is scaled to {pixels}; {padded}"),
+            Self::Squash => format!("squashed to {size}×{size}, the training size"),
+        }
+    }
+
+    fn scale(self, picture: Picture, contract: &Contract) -> Picture {
+        match self {
+            Self::Train => resize_shorter(&picture, contract.training_size),
+            Self::Native => picture,
+            Self::Shorter(pixels) => resize_shorter(&picture, pixels),
+            Self::Squash => resize(&picture, contract.training_size, contract.training_size),
+        }
+    }
+}
+
+/// A picture as the network sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// `[3, height, width]` in [-1, 1], padding included.
+    pub planes: Vec<f32>,
+    /// Columns and rows with the padding.
+    pub padded: (u32, u32),
+    /// Columns and rows without it; the padding is half on each side.
+    pub content: (u32, u32),
+}
+
+/// Scales a picture as `fit` says and pads it by reflection to a size that the network takes.
+pub fn fit(picture: Picture, fit: Fit, contract: &Contract) -> Fitted {
+    let scaled = fit.scale(picture, contract);
+    let content = scaled.dimensions();
+    let legal = |side: u32| side.max(contract.smallest).next_multiple_of(contract.multiple);
+    let padded = (legal(content.0), legal(content.1));
+    let before = margin(content, padded);
+    let whole = match padded == content {
+        true => scaled,
+        false => Picture::from_fn(padded.0, padded.1, |x, y| {
+            *scaled.get_pixel(mirrored(x, before.0, content.0), mirrored(y, before.1, content.1))
+        }),
+    };
+    let mut planes = vec![0.0; whole.as_raw().len()];
+    pixels::to_planes(&whole, &mut planes);
+    Fitted { planes, padded, content }
+}
+
+/// The translated picture without the padding, from planes `[3, height, width]` of the padded size.
+pub fn unfit(planes: &[f32], padded: (u32, u32), content: (u32, u32)) -> Picture {
+    let whole =
+        Picture::from_raw(padded.0, padded.1, pixels::to_interleaved(planes)).expect("as many planes as pixels");
+    let before = margin(content, padded);
+    crop(&whole, before.0, before.1, content.0, content.1)
+}
+
+/// Columns and rows of padding before the content.
+fn margin(content: (u32, u32), padded: (u32, u32)) -> (u32, u32) {
+    ((padded.0 - content.0) / 2, (padded.1 - content.1) / 2)
+}
+
+/// Where the pixel at `place` of the padded side comes from: mirrored at the edges without repeating them, back and forth
+/// where the padding is wider than the content.
+fn mirrored(place: u32, before: u32, content: u32) -> u32 {
+    let period = i64::from(2 * content.max(2) - 2);
+    let folded = (i64::from(place) - i64::from(before)).rem_euclid(period);
+    let inside = if folded >= i64::from(content) { period - folded } else { folded };
+    inside.min(i64::from(content) - 1) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use models::families::{Family, GeneratorSize};
+    use models::{FORMAT_VERSION, Metadata, Role};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The contract of a paper generator: multiples of 4, 8 or more.
+    fn contract(training_size: usize) -> Contract {
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            role: Role::GAb,
+            family: Some(Family::Paper),
+            network: Family::Paper.generator(GeneratorSize { width: 2, blocks: 1 }),
+            data_set: "none".into(),
+            training_size,
+            pixel_range: pixels::RANGE,
+            steps: 0,
+            seed: 0,
+            program: "tests".into(),
+            weights_sha256: None,
+        };
+        Contract::of(metadata).expect("a generator's")
+    }
+
+    #[test]
+    fn padding_mirrors_the_picture_without_repeating_its_edge() {
+        let sides: Vec<u32> = (0..12).map(|place| mirrored(place, 3, 5)).collect();
+        assert_eq!(sides, [3, 2, 1, 0, 1, 2, 3, 4, 3, 2, 1, 0]);
+        assert_eq!((0..6).map(|place| mirrored(place, 2, 1)).collect::<Vec<_>>(), [0; 6], "one pixel is all there is");
+        assert_eq!((0..7).map(|place| mirrored(place, 3, 2)).collect::<Vec<_>>(), [1, 0, 1, 0, 1, 0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_picture_gets_a_legal_size_and_comes_back_as_it_was(
+            width in 1..70_u32,
+            height in 1..70_u32,
+            training_size in 8..40_usize,
+            chosen in prop_oneof![Just(Fit::Train), Just(Fit::Native), Just(Fit::Squash), (1..50_u32).prop_map(Fit::Shorter)],
+        ) {
+            let contract = contract(training_size);
+            let picture = Picture::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
+            let fitted = fit(picture.clone(), chosen, &contract);
+            let (padded_width, padded_height) = fitted.padded;
+            for side in [padded_width, padded_height] {
+                prop_assert!(side % 4 == 0 && side >= 8, "{side}");
+            }
+            prop_assert_eq!(fitted.planes.len() as u32, 3 * padded_width * padded_height);
+            let back = unfit(&fitted.planes, fitted.padded, fitted.content);
+            prop_assert_eq!(back.dimensions(), fitted.content);
+            prop_assert_eq!(&back, &chosen.scale(picture.clone(), &contract));
+            if chosen == Fit::Native {
+                prop_assert_eq!(back, picture);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Decoding and encoding beside the network's work.
+//!
+//! ```text
+//! feeder ──▶ decoding pool ──▶ this thread: batches, session ──▶ encoding pool
+//! ```
+//!
+//! The queue from decoding holds, in order, a one-place channel for each picture under way, so a decoding thread never
+//! waits for room; only the feeder does. Encoding is bounded by permits, which this thread takes and encoding threads
+//! give back. No thread of a pool waits for anything, so neither pool can block itself; and what is in memory is at most
+//! the decoded queue, one batch, and the permitted encodings.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+
+use anyhow::{Context, bail};
+use models_runtime::Session;
+use pictures::Format;
+use program::{files, interrupt};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::contract::Contract;
+use crate::fit::{Fit, Fitted, fit, unfit};
+use crate::plan::Item;
+use crate::report::Outcome;
+
+/// How pictures go through a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline<'a> {
+    /// What the model wants.
+    pub contract: &'a Contract,
+    /// The size that the network sees.
+    pub fit: Fit,
+    /// Pictures of one size that the network sees at once, at most.
+    pub batch: usize,
+}
+
+/// A picture between decoding and encoding.
+struct Decoded {
+    item: Item,
+    format: Format,
+    fitted: Fitted,
+}
+
+type DecodedQueue = Receiver<Receiver<Result<Decoded, Outcome>>>;
+
+impl Pipeline<'_> {
+    /// Translates the pictures and tells of each what became of it, in any order. After [`interrupt::requested`] no
+    /// further picture is begun.
+    pub fn run(&self, mut session: Session, work: Vec<Item>, mut tell: impl FnMut(Outcome)) {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let (decoding, encoding) = (pool("decode", threads), pool("encode", threads));
+        let ahead = 2 * threads + self.batch;
+        thread::scope(|scope| {
+            let (queue, decoded) = sync_channel(ahead);
+            scope.spawn(|| self.feed(&decoding, work, queue));
+            let (outcomes, ended) = channel();
+            let mut encoder = Encoder { pool: &encoding, permits: permits(ahead), outcomes };
+            self.translate(&mut session, &decoded, &mut encoder, || ended.try_iter().for_each(&mut tell));
+            drop(encoder);
+            ended.iter().for_each(&mut tell);
+        });
+    }
+
+    /// Hands out work to the decoding pool, in order, as long as there is room.
+    fn feed(&self, pool: &ThreadPool, work: Vec<Item>, queue: SyncSender<Receiver<Result<Decoded, Outcome>>>) {
+        let (fit_to, contract) = (self.fit, self.contract.clone());
+        for item in work {
+            let (one_place, decoded) = sync_channel(1);
+            if interrupt::requested() || queue.send(decoded).is_err() {
+                return;
+            }
+            let contract = contract.clone();
+            pool.spawn(move || {
+                let decoded = decode(item, fit_to, &contract);
+                let _ended = one_place.send(decoded); // an error means that nobody waits any more
+            });
+        }
+    }
+
+    /// Forms batches from pictures of one size that follow each other, and runs them.
+    fn translate(
+        &self,
+        session: &mut Session,
+        decoded: &DecodedQueue,
+        encoder: &mut Encoder<'_>,
+        mut tell: impl FnMut(),
+    ) {
+        let mut batch: Vec<Decoded> = Vec::new();
+        for under_way in decoded {
+            match under_way.recv().expect("a picture under way is sent, or its thread panicked") {
+                Err(outcome) => encoder.outcomes.send(outcome).expect("the receiver outlives the pipeline"),
+                Ok(picture) => {
+                    if batch.first().is_some_and(|first| first.fitted.padded != picture.fitted.padded) {
+                        run_batch(session, std::mem::take(&mut batch), encoder);
+                    }
+                    batch.push(picture);
+                    if batch.len() == self.batch {
+                        run_batch(session, std::mem::take(&mut batch), encoder);
+                    }
+                }
+            }
+            tell();
+        }
+        run_batch(session, batch, encoder);
+    }
+}
+
+fn pool(name: &'static str, threads: usize) -> ThreadPool {
+    let named = move |index| format!("{name}-{index}");
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build().expect("threads can be started")
+}
+
+fn decode(item: Item, fit_to: Fit, contract: &Contract) -> Result<Decoded, Outcome> {
+    let read = || {
+        let bytes = std::fs::read(&item.input).context("cannot be read")?;
+        let format = pictures::format(&bytes)?;
+        anyhow::Ok((format, fit(pictures::decode(&bytes)?, fit_to, contract)))
+    };
+    match read() {
+        Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
+        Err(error) => Err(Outcome { input: item.input, result: Err(error) }),
+    }
+}
+
+/// Runs a batch, and where that fails its pictures one by one, so that none fails for another's sake.
+fn run_batch(session: &mut Session, batch: Vec<Decoded>, encoder: &mut Encoder<'_>) {
+    match translated(session, &batch) {
+        Ok(planes) => {
+            for (picture, planes) in batch.into_iter().zip(planes) {
+                encoder.encode(picture, planes);
+            }
+        }
+        Err(error) if batch.len() == 1 => {
+            let input = batch.into_iter().next().expect("there is one").item.input;
+            encoder.outcomes.send(Outcome { input, result: Err(error) }).expect("the receiver outlives the pipeline");
+        }
+        Err(_) => batch.into_iter().for_each(|picture| run_batch(session, vec![picture], encoder)),
+    }
+}
+
+/// The network's output for each picture of a batch, all of one padded size.
+fn translated(session: &mut Session, batch: &[Decoded]) -> anyhow::Result<Vec<Vec<f32>>> {
+    let Some(first) = batch.first() else { return Ok(Vec::new()) };
+    let (width, height) = first.fitted.padded;
+    let shape = [batch.len(), 3, height as usize, width as usize];
+    let input: Vec<f32> = batch.iter().flat_map(|picture| &picture.fitted.planes).copied().collect();
+    let (output, output_shape) = session.run(&input, shape)?;
+    if output_shape != shape {
+        bail!("the model gives {output_shape:?} for {shape:?}");
+    }
+    Ok(output.chunks_exact(output.len() / batch.len()).map(<[f32]>::to_vec).collect())
+}
+
+/// Hands out work to the encoding pool, as many pictures at once as there are permits.
+struct Encoder<'a> {
+    pool: &'a ThreadPool,
+    permits: (SyncSender<()>, Receiver<()>),
+    outcomes: Sender<Outcome>,
+}
+
+fn permits(count: usize) -> (SyncSender<()>, Receiver<()>) {
+    let (give_back, take) = sync_channel(count);
+    (0..count).for_each(|_| give_back.send(()).expect("there is room for each"));
+    (give_back, take)
+}
+
+impl Encoder<'_> {
+    fn encode(&mut self, picture: Decoded, planes: Vec<f32>) {
+        self.permits.1.recv().expect("the sender is beside it");
+        let (give_back, outcomes) = (self.permits.0.clone(), self.outcomes.clone());
+        self.pool.spawn(move || {
+            let result = write(&picture, &planes);
+            outcomes.send(Outcome { input: picture.item.input, result }).expect("the receiver outlives the pipeline");
+            let _ended = give_back.send(()); // an error means that nobody waits any more
+        });
+    }
+}
+
+fn write(picture: &Decoded, planes: &[f32]) -> anyhow::Result<()> {
+    if planes.iter().any(|value| value.is_nan()) {
+        bail!("the network gives NaN for it");
+    }
+    let Fitted { padded, content, .. } = picture.fitted;
+    let bytes = pictures::encode(&unfit(planes, padded, content), picture.format)?;
+    let output: &PathBuf = &picture.item.output;
+    Ok(files::write_whole(output, &bytes)?)
+}
