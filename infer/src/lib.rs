@@ -52,6 +52,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let device = session.device();
     pipeline.run(session, plan.work, |outcome| {
         bar.inc(1);
+        bar.set_message(format!("{:.1} pictures/s", bar.per_sec()));
         if let Err(reason) = &outcome.result {
             console.always(format!("failed: {}: {reason}", outcome.input.display()));
         }

@@ -9,7 +9,7 @@
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}: lengths");
     let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
-    let off = differences.clone().filter(|difference| !(*difference <= tolerance)).count();
+    let off = differences.clone().filter(|difference| difference.is_nan() || *difference > tolerance).count();
     if off == 0 {
         return;
     }

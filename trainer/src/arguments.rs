@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use models::families::Family;
 use program::{ConsoleArguments, Device};
 
-use crate::settings::{Augment, Objective, Preset, Schedule};
+use crate::settings::{Augment, Length, Objective, Preset, Schedule, Settings};
 
 /// Train a CycleGAN: two folders of unpaired pictures to two generators
 ///
@@ -137,6 +137,39 @@ pub struct TrainingArguments {
     /// Steps from one sample sheet to the next
     #[arg(long, default_value_t = 500, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     pub sample_every: u64,
+}
+
+impl TrainingArguments {
+    /// The settings that they mean: the preset's, but for what was said.
+    pub(crate) fn settings(&self) -> Settings {
+        let (family, objective, augment, schedule) = match self.preset {
+            Preset::Concat => (Family::Concat, Objective::Separate, Augment::Squash, Schedule::Constant),
+            Preset::Paper => (Family::Paper, Objective::Joint, Augment::Jitter, Schedule::Linear),
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Settings {
+            data: self.data.clone().expect("clap requires --data without a subcommand"),
+            preset: self.preset,
+            generator: self.generator.unwrap_or(family),
+            discriminator: self.discriminator.unwrap_or(family),
+            objective: self.objective.unwrap_or(objective),
+            augment: self.augment.unwrap_or(augment),
+            schedule: self.schedule.unwrap_or(schedule),
+            size: self.size as usize,
+            width: self.width as usize,
+            blocks: self.blocks as usize,
+            batch: self.batch as usize,
+            length: self.steps.map_or(Length::Epochs(self.epochs.unwrap_or(200)), Length::Steps),
+            rate: self.rate,
+            cycle_weight: self.cycle_weight,
+            identity_weight: self.identity_weight,
+            pool: self.pool,
+            seed: self.seed,
+            threads: self.threads.map_or_else(cores, |threads| threads as usize),
+            log_every: self.log_every,
+            sample_every: self.sample_every,
+        }
+    }
 }
 
 fn family(text: &str) -> Result<Family, String> {

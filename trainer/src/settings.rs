@@ -4,8 +4,6 @@ use clap::ValueEnum;
 use models::families::{Family, GeneratorSize};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::TrainingArguments;
-
 /// A family's network, objective, augmentation and rate together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -125,37 +123,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that a command line means.
-    pub fn resolve(arguments: &TrainingArguments, data: String) -> Self {
-        let (family, objective, augment, schedule) = match arguments.preset {
-            Preset::Concat => (Family::Concat, Objective::Separate, Augment::Squash, Schedule::Constant),
-            Preset::Paper => (Family::Paper, Objective::Joint, Augment::Jitter, Schedule::Linear),
-        };
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            data,
-            preset: arguments.preset,
-            generator: arguments.generator.unwrap_or(family),
-            discriminator: arguments.discriminator.unwrap_or(family),
-            objective: arguments.objective.unwrap_or(objective),
-            augment: arguments.augment.unwrap_or(augment),
-            schedule: arguments.schedule.unwrap_or(schedule),
-            size: arguments.size as usize,
-            width: arguments.width as usize,
-            blocks: arguments.blocks as usize,
-            batch: arguments.batch as usize,
-            length: arguments.steps.map_or(Length::Epochs(arguments.epochs.unwrap_or(200)), Length::Steps),
-            rate: arguments.rate,
-            cycle_weight: arguments.cycle_weight,
-            identity_weight: arguments.identity_weight,
-            pool: arguments.pool,
-            seed: arguments.seed,
-            threads: arguments.threads.map_or_else(cores, |threads| threads as usize),
-            log_every: arguments.log_every,
-            sample_every: arguments.sample_every,
-        }
-    }
-
     /// Size of the generators.
     pub fn generator_size(&self) -> GeneratorSize {
         GeneratorSize { width: self.width, blocks: self.blocks }

@@ -12,7 +12,7 @@ use crate::arguments::TrainingArguments;
 use crate::data::DataSet;
 use crate::data::loader::{Batch, Loader};
 use crate::evaluation::{Evaluation, evaluate};
-use crate::metrics::{JsonLines, Losses};
+use crate::metrics::{JsonLines, Losses, Means};
 use crate::run_directory::{Facts, METRICS, RunDirectory, TIMING};
 use crate::settings::Settings;
 use crate::sheet::Samples;
@@ -25,9 +25,8 @@ const STEPS_TO_ESTIMATE: u64 = 5;
 /// Trains as the command line says.
 pub(crate) fn run(arguments: TrainingArguments, console: ConsoleArguments) -> Result<Exit, Failure> {
     let mut console = Console::new(console);
-    let name = arguments.data.clone().expect("clap requires --data without a subcommand");
-    let data = DataSet::open(&name, &arguments.data_root, arguments.seed).or_exit(Exit::CannotStart)?;
-    let settings = Settings::resolve(&arguments, name);
+    let settings = arguments.settings();
+    let data = DataSet::open(&settings.data, &arguments.data_root, settings.seed).or_exit(Exit::CannotStart)?;
     let (device, device_name) = models_torch::device(arguments.device).or_exit(Exit::CannotStart)?;
     tch::set_num_threads(settings.threads as i32);
     if device.is_cuda() {
@@ -81,15 +80,16 @@ impl Run<'_> {
             if step % self.settings.log_every == 0 || step == self.updates || stop {
                 // The only place that waits for a GPU.
                 let means = losses.take_means().or_exit(Exit::Fault)?;
-                let line = json!({ "step": step, "losses": object(&means), "learning_rate": rate });
+                let line = json!({ "step": step, "losses": means.to_json(), "learning_rate": rate });
                 metrics.write(&line).or_exit(Exit::Fault)?;
                 let (since, waited) = (logged.elapsed(), loader.take_waited());
                 logged = Instant::now();
                 timing.write(&timing_line(step, since, waited)).or_exit(Exit::Fault)?;
                 check_finite(&means, step)?;
-                bar.set_message(brief(&means));
+                let rate = bar.per_sec() * self.settings.batch as f64;
+                bar.set_message(format!("{rate:.1} images/s · {means}"));
                 if !console.has_visible_bar() {
-                    console.say(format!("step {step}/{}: {}", self.updates, brief(&means)));
+                    console.say(format!("step {step}/{}: {means}", self.updates));
                 }
             }
             loader.take_warnings().iter().for_each(|warning| console.always(warning));
@@ -169,33 +169,13 @@ fn say_evaluation(console: &Console, evaluation: &Evaluation) {
     }
 }
 
-fn object(means: &[(&'static str, f64)]) -> serde_json::Value {
-    means.iter().map(|&(name, mean)| (name.to_owned(), json!(mean))).collect::<serde_json::Map<_, _>>().into()
-}
-
 fn timing_line(step: u64, since: Duration, waited: Duration) -> serde_json::Value {
     json!({ "step": step, "seconds": since.as_secs_f64(), "waited_for_pictures": waited.as_secs_f64() })
 }
 
-/// The losses in one short line: both directions of a kind together.
-fn brief(means: &[(&'static str, f64)]) -> String {
-    let sum =
-        |names: [&str; 2]| means.iter().filter(|(name, _)| names.contains(name)).map(|(_, mean)| mean).sum::<f64>();
-    let kinds = [
-        ("cycle", ["cycle_a", "cycle_b"]),
-        ("id", ["id_a", "id_b"]),
-        ("adv", ["adv_ab", "adv_ba"]),
-        ("d", ["d_a", "d_b"]),
-    ];
-    kinds.map(|(kind, names)| format!("{kind} {:.3}", sum(names) / 2.0)).join("  ")
-}
-
-fn check_finite(means: &[(&'static str, f64)], step: u64) -> Result<(), Failure> {
-    match means.iter().find(|(_, mean)| !mean.is_finite()) {
-        None => Ok(()),
-        Some((name, mean)) => Err(Failure::new(
-            Exit::Diverged,
-            format!("the loss {name} is {mean} by step {step}: training has diverged; start again with a lower --rate"),
-        )),
-    }
+fn check_finite(means: &Means, step: u64) -> Result<(), Failure> {
+    let Some((name, mean)) = means.not_finite() else { return Ok(()) };
+    let message =
+        format!("the loss {name} is {mean} by step {step}: training has diverged; start again with a lower --rate");
+    Err(Failure::new(Exit::Diverged, message))
 }

@@ -154,6 +154,14 @@ fn what_cannot_start_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_run_whose_loss_is_no_number_any_more_ends_and_names_it() {
+    let folder = folder();
+    let output = on_stripes(folder.path(), &["--steps", "50", "--log-every", "1", "--rate", "1e25"]);
+    assert_ends(&output, 4, "training has diverged; start again with a lower --rate");
+    assert!(!folder.path().join("runs/stripes/g_ab.ot").exists(), "no weights that are no numbers");
+}
+
+#[test]
 fn ctrl_c_ends_after_the_step_with_the_weights_saved() {
     let folder = folder();
     let arguments = [&["--data", "stripes", "--steps", "1000000", "--log-every", "1"], SMALL.as_slice()].concat();

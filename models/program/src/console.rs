@@ -52,11 +52,12 @@ impl Console {
         }
     }
 
-    /// Starts a bar over `length` units, hidden off a terminal and under `-q`; `unit` is printed behind the rate.
+    /// Starts a bar over `length` units, hidden off a terminal and under `-q`. What matters most comes first: a narrow
+    /// terminal cuts the end off.
     pub fn start_bar(&mut self, length: u64, unit: &'static str) -> ProgressBar {
         let target = if self.arguments.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(length), target);
-        let template = format!("{{wide_bar}} {{pos}}/{{len}} {{per_sec:>10}} {unit} · {{eta}} left · {{msg}}");
+        let template = format!("{{bar:20}} {{pos}}/{{len}} {unit} · {{eta}} left · {{msg}}");
         bar.set_style(ProgressStyle::with_template(&template).expect("a constant template"));
         self.bar = Some(bar.clone());
         bar
