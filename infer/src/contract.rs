@@ -2,15 +2,22 @@
 
 use models::{Metadata, pixels, shapes};
 
-/// What one of our exports needs to know about a picture's size and numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contract {
+/// The sizes that a model takes, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
     /// Side of the training pictures.
-    pub training_size: u32,
+    pub training: u32,
     /// What both sides must be a multiple of.
     pub multiple: u32,
     /// The smallest side.
     pub smallest: u32,
+}
+
+/// What one of our exports says about itself, as far as translating needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contract {
+    /// The sizes that it takes.
+    pub sizes: Sizes,
     metadata: Metadata,
 }
 
@@ -43,7 +50,7 @@ impl Contract {
         Self::of(models_onnx::metadata(&models_onnx::parse(file.to_vec())?)?)
     }
 
-    pub(crate) fn of(metadata: Metadata) -> Result<Self, ContractError> {
+    fn of(metadata: Metadata) -> Result<Self, ContractError> {
         if !metadata.role.is_generator() {
             return Err(ContractError::NotAGenerator(metadata.role));
         }
@@ -55,13 +62,13 @@ impl Contract {
         let training_size = training_size.ok_or(ContractError::TrainingSize(metadata.training_size))?;
         let smallest = shapes::smallest_size(&metadata.network)? as u32;
         let multiple = shapes::size_multiple(&metadata.network) as u32;
-        Ok(Self { training_size: training_size.into(), multiple, smallest, metadata })
+        Ok(Self { sizes: Sizes { training: training_size.into(), multiple, smallest }, metadata })
     }
 
     /// The model in a few words.
     pub fn describe(&self) -> String {
         let Metadata { role, family, data_set, steps, .. } = &self.metadata;
         let family = family.map_or(String::new(), |family| format!(" ({family:?})").to_lowercase());
-        format!("{role}{family}, trained on {data_set} at {0}×{0}, {steps} steps", self.training_size)
+        format!("{role}{family}, trained on {data_set} at {0}×{0}, {steps} steps", self.sizes.training)
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use models::pixels;
 use pictures::{Picture, crop, resize, resize_shorter};
 
-use crate::contract::Contract;
+use crate::contract::Sizes;
 
 /// The size that the network sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl fmt::Display for Fit {
 
 impl Fit {
     /// What happens to the size, in plain words: shrinking photos must not surprise.
-    pub fn describe(self, contract: &Contract) -> String {
-        let (size, multiple) = (contract.training_size, contract.multiple);
+    pub fn describe(self, sizes: Sizes) -> String {
+        let Sizes { training: size, multiple, .. } = sizes;
         let padded = format!("padded by reflection to a multiple of {multiple}, cut again");
         match self {
             Self::Train => {
@@ -64,12 +64,12 @@ impl Fit {
         }
     }
 
-    fn scale(self, picture: Picture, contract: &Contract) -> Picture {
+    fn scale(self, picture: Picture, sizes: Sizes) -> Picture {
         match self {
-            Self::Train => resize_shorter(&picture, contract.training_size),
+            Self::Train => resize_shorter(&picture, sizes.training),
             Self::Native => picture,
             Self::Shorter(pixels) => resize_shorter(&picture, pixels),
-            Self::Squash => resize(&picture, contract.training_size, contract.training_size),
+            Self::Squash => resize(&picture, sizes.training, sizes.training),
         }
     }
 }
@@ -86,10 +86,10 @@ pub struct Fitted {
 }
 
 /// Scales a picture as `fit` says and pads it by reflection to a size that the network takes.
-pub fn fit(picture: Picture, fit: Fit, contract: &Contract) -> Fitted {
-    let scaled = fit.scale(picture, contract);
+pub fn fit(picture: Picture, fit: Fit, sizes: Sizes) -> Fitted {
+    let scaled = fit.scale(picture, sizes);
     let content = scaled.dimensions();
-    let legal = |side: u32| side.max(contract.smallest).next_multiple_of(contract.multiple);
+    let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
     let padded = (legal(content.0), legal(content.1));
     let before = margin(content, padded);
     let whole = match padded == content {
@@ -127,28 +127,13 @@ fn mirrored(place: u32, before: u32, content: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use models::families::{Family, GeneratorSize};
-    use models::{FORMAT_VERSION, Metadata, Role};
     use proptest::prelude::*;
 
     use super::*;
 
-    /// The contract of a paper generator: multiples of 4, 8 or more.
-    fn contract(training_size: usize) -> Contract {
-        let metadata = Metadata {
-            format_version: FORMAT_VERSION,
-            role: Role::GAb,
-            family: Some(Family::Paper),
-            network: Family::Paper.generator(GeneratorSize { width: 2, blocks: 1 }),
-            data_set: "none".into(),
-            training_size,
-            pixel_range: pixels::RANGE,
-            steps: 0,
-            seed: 0,
-            program: "tests".into(),
-            weights_sha256: None,
-        };
-        Contract::of(metadata).expect("a generator's")
+    /// The sizes of a paper generator: multiples of 4, 8 or more.
+    fn sizes(training: u32) -> Sizes {
+        Sizes { training, multiple: 4, smallest: 8 }
     }
 
     #[test]
@@ -164,12 +149,12 @@ mod tests {
         fn any_picture_gets_a_legal_size_and_comes_back_as_it_was(
             width in 1..70_u32,
             height in 1..70_u32,
-            training_size in 8..40_usize,
+            training in 8..40_u32,
             chosen in prop_oneof![Just(Fit::Train), Just(Fit::Native), Just(Fit::Squash), (1..50_u32).prop_map(Fit::Shorter)],
         ) {
-            let contract = contract(training_size);
+            let sizes = sizes(training);
             let picture = Picture::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
-            let fitted = fit(picture.clone(), chosen, &contract);
+            let fitted = fit(picture.clone(), chosen, sizes);
             let (padded_width, padded_height) = fitted.padded;
             for side in [padded_width, padded_height] {
                 prop_assert!(side % 4 == 0 && side >= 8, "{side}");
@@ -177,7 +162,7 @@ mod tests {
             prop_assert_eq!(fitted.planes.len() as u32, 3 * padded_width * padded_height);
             let back = unfit(&fitted.planes, fitted.padded, fitted.content);
             prop_assert_eq!(back.dimensions(), fitted.content);
-            prop_assert_eq!(&back, &chosen.scale(picture.clone(), &contract));
+            prop_assert_eq!(&back, &chosen.scale(picture.clone(), sizes));
             if chosen == Fit::Native {
                 prop_assert_eq!(back, picture);
             }

@@ -47,7 +47,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
     say_what_will_run(&console, &arguments, &contract, &session, &plan);
     let bar = console.start_bar(plan.work.len() as u64, "pictures");
-    let pipeline = Pipeline { contract: &contract, fit: arguments.fit, batch: arguments.batch };
+    let pipeline = Pipeline { sizes: contract.sizes, fit: arguments.fit, batch: arguments.batch };
     let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
     let device = session.device();
     pipeline.run(session, plan.work, |outcome| {
@@ -85,5 +85,5 @@ fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contra
         skipped => format!("; {skipped} are there already and stay (--overwrite replaces them)"),
     };
     console.say(format!("pictures  {} to translate{skipped}", plan.work.len()));
-    console.say(format!("size      {}", arguments.fit.describe(contract)));
+    console.say(format!("size      {}", arguments.fit.describe(contract.sizes)));
 }

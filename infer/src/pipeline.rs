@@ -19,16 +19,16 @@ use pictures::Format;
 use program::{files, interrupt};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::contract::Contract;
+use crate::contract::Sizes;
 use crate::fit::{Fit, Fitted, fit, unfit};
 use crate::plan::Item;
 use crate::report::Outcome;
 
 /// How pictures go through a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Pipeline<'a> {
-    /// What the model wants.
-    pub contract: &'a Contract,
+pub struct Pipeline {
+    /// The sizes that the model takes.
+    pub sizes: Sizes,
     /// The size that the network sees.
     pub fit: Fit,
     /// Pictures of one size that the network sees at once, at most.
@@ -44,7 +44,7 @@ struct Decoded {
 
 type DecodedQueue = Receiver<Receiver<Result<Decoded, Outcome>>>;
 
-impl Pipeline<'_> {
+impl Pipeline {
     /// Translates the pictures and tells of each what became of it, in any order. After [`interrupt::requested`] no
     /// further picture is begun.
     pub fn run(&self, mut session: Session, work: Vec<Item>, mut tell: impl FnMut(Outcome)) {
@@ -64,15 +64,14 @@ impl Pipeline<'_> {
 
     /// Hands out work to the decoding pool, in order, as long as there is room.
     fn feed(&self, pool: &ThreadPool, work: Vec<Item>, queue: SyncSender<Receiver<Result<Decoded, Outcome>>>) {
-        let (fit_to, contract) = (self.fit, self.contract.clone());
+        let Self { fit, sizes, .. } = *self;
         for item in work {
             let (one_place, decoded) = sync_channel(1);
             if interrupt::requested() || queue.send(decoded).is_err() {
                 return;
             }
-            let contract = contract.clone();
             pool.spawn(move || {
-                let decoded = decode(item, fit_to, &contract);
+                let decoded = decode(item, fit, sizes);
                 let _ended = one_place.send(decoded); // an error means that nobody waits any more
             });
         }
@@ -111,11 +110,11 @@ fn pool(name: &'static str, threads: usize) -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build().expect("threads can be started")
 }
 
-fn decode(item: Item, fit_to: Fit, contract: &Contract) -> Result<Decoded, Outcome> {
+fn decode(item: Item, fit_to: Fit, sizes: Sizes) -> Result<Decoded, Outcome> {
     let read = || {
         let bytes = std::fs::read(&item.input).context("cannot be read")?;
         let format = pictures::format(&bytes)?;
-        anyhow::Ok((format, fit(pictures::decode(&bytes)?, fit_to, contract)))
+        anyhow::Ok((format, fit(pictures::decode(&bytes)?, fit_to, sizes)))
     };
     match read() {
         Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
