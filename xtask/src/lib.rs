@@ -4,8 +4,6 @@
 //! `prove` what is too long for that, `compare` says how far a translation is from the truth. This crate links no native
 //! library and depends on little: it is the first thing that a newcomer compiles.
 
-#![warn(missing_docs)]
-
 mod arguments;
 mod compare;
 mod demo;

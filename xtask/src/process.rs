@@ -36,9 +36,13 @@ impl Task {
         self
     }
 
-    /// Runs it in the project's root on our terminal.
+    /// Runs it in the project's root on our terminal. All that it prints is progress here: it goes to stderr.
     pub(crate) fn run(&self, root: &Path) -> Result<()> {
-        let status = self.command(root).status().with_context(|| format!("`{self}` cannot be started"))?;
+        let status = self
+            .command(root)
+            .stdout(std::io::stderr())
+            .status()
+            .with_context(|| format!("`{self}` cannot be started"))?;
         if !status.success() {
             bail!("`{self}` ended with {status}");
         }

@@ -14,6 +14,6 @@ pub use arrange::{crop, flip_horizontal, grid};
 pub use compare::{SizesDiffer, mean_l1};
 pub use find::{EXTENSIONS, FindError, find, is_picture};
 pub use image::{ImageFormat as Format, RgbImage as Picture};
-pub use read::{ReadError, decode, format, read};
-pub use resize::{resize, resize_shorter};
+pub use read::{ReadError, decode, format, read, read_with_format};
+pub use resize::{resize, resize_shorter, shorter_size};
 pub use write::{EncodeError, encode};

@@ -39,6 +39,14 @@ pub enum ReadError {
 /// # Errors
 /// See [`ReadError`]; the messages go behind the path, which the caller knows.
 pub fn read(path: &Path) -> Result<RgbImage, ReadError> {
+    Ok(read_with_format(path)?.0)
+}
+
+/// Reads a picture, and says in which format it was. The file is streamed: a large one that is no picture costs nothing.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_format(path: &Path) -> Result<(RgbImage, ImageFormat), ReadError> {
     decode_from(BufReader::new(std::fs::File::open(path).map_err(ReadError::Open)?))
 }
 
@@ -47,7 +55,7 @@ pub fn read(path: &Path) -> Result<RgbImage, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, ReadError> {
-    decode_from(Cursor::new(bytes))
+    Ok(decode_from(Cursor::new(bytes))?.0)
 }
 
 /// The format of a picture in memory, by its first bytes.
@@ -59,15 +67,13 @@ pub fn format(bytes: &[u8]) -> Result<ImageFormat, ReadError> {
 }
 
 /// Decoders are written for the outside world's files, and some panic on damaged ones: that is the file's error.
-fn decode_from(source: impl BufRead + Seek) -> Result<RgbImage, ReadError> {
+fn decode_from(source: impl BufRead + Seek) -> Result<(RgbImage, ImageFormat), ReadError> {
     catch_unwind(AssertUnwindSafe(|| decode_unguarded(source))).unwrap_or(Err(ReadError::Panicked))
 }
 
-fn decode_unguarded(source: impl BufRead + Seek) -> Result<RgbImage, ReadError> {
+fn decode_unguarded(source: impl BufRead + Seek) -> Result<(RgbImage, ImageFormat), ReadError> {
     let mut reader = ImageReader::new(source).with_guessed_format().map_err(ReadError::Open)?;
-    if reader.format().is_none() {
-        return Err(ReadError::UnknownFormat);
-    }
+    let format = reader.format().ok_or(ReadError::UnknownFormat)?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES);
     reader.limits(limits);
@@ -79,7 +85,7 @@ fn decode_unguarded(source: impl BufRead + Seek) -> Result<RgbImage, ReadError> 
     let orientation = decoder.orientation().map_err(ReadError::Decode)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(ReadError::Decode)?;
     image.apply_orientation(orientation);
-    Ok(on_white(image))
+    Ok((on_white(image), format))
 }
 
 /// Lays a picture on white. Without alpha this only brings it to 8-bit RGB.

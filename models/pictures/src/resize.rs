@@ -25,11 +25,18 @@ pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
 
 /// A picture whose shorter side is `side`, the longer one in proportion.
 pub fn resize_shorter(picture: &RgbImage, side: u32) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let shorter = width.min(height).max(1);
-    let scale =
-        |length: u32| ((u64::from(length) * u64::from(side) + u64::from(shorter) / 2) / u64::from(shorter)) as u32;
-    resize(picture, scale(width).max(1), scale(height).max(1))
+    let (width, height) = shorter_size(picture.dimensions(), side);
+    resize(picture, width, height)
+}
+
+/// Columns and rows that [`resize_shorter`] gives a picture. A thin strip becomes a very long one: ask before.
+pub fn shorter_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
+    let shorter = u64::from(width.min(height).max(1));
+    let scale = |length: u32| {
+        let scaled = (u64::from(length) * u64::from(side) + shorter / 2) / shorter;
+        u32::try_from(scaled).unwrap_or(u32::MAX).max(1)
+    };
+    (scale(width), scale(height))
 }
 
 #[cfg(test)]
@@ -43,6 +50,7 @@ mod tests {
         let picture = RgbImage::new(300, 200);
         assert_eq!(resize_shorter(&picture, 100).dimensions(), (150, 100));
         assert_eq!(resize_shorter(&RgbImage::new(200, 301), 64).dimensions(), (64, 96));
+        assert_eq!(shorter_size((1, 1_000_000), 60_000), (60_000, u32::MAX), "no length wraps around");
     }
 
     #[test]

@@ -47,8 +47,8 @@ impl Console {
     /// Prints a line that also `-q` shows: a warning, or what went wrong with one input.
     pub fn always(&self, line: impl fmt::Display) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| print_message(&line)),
+            None => print_message(&line),
         }
     }
 
@@ -79,6 +79,11 @@ impl Console {
 /// Prints a result to stdout. A reader that has gone, as in `… | head`, is no error: the work was done all the same.
 pub fn print_result(result: impl fmt::Display) {
     let _gone = writeln!(io::stdout(), "{result}");
+}
+
+/// Prints a line to stderr. As with results, a reader that has gone is no error: `eprintln` would panic.
+pub(crate) fn print_message(line: impl fmt::Display) {
+    let _gone = writeln!(io::stderr(), "{line}");
 }
 
 /// A duration for a person: `5 s`, `3 min 20 s`, `2 h 5 min`, `9 days 14 h`.

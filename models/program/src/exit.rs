@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::console::print_message;
+
 /// The exit codes, frozen: scripts rely on them. Usage errors (2) are clap's where the command line alone shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -71,7 +73,7 @@ pub fn main(run: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
     match run() {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            print_message(format_args!("error: {failure}"));
             failure.exit.into()
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Exit;
+use crate::console::print_message;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -15,7 +16,7 @@ pub fn watch(message: &'static str) -> Result<(), ctrlc::Error> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(Exit::Stopped as u8));
         }
-        eprintln!("\n{message} (again: stop at once)");
+        print_message(format_args!("\n{message} (again: stop at once)"));
     })
 }
 

@@ -57,9 +57,9 @@ impl Kind {
     /// it from its temporary folder.
     pub(super) fn space_while_fetching(self) -> u64 {
         match self {
-            Self::Infer => 80_000_000,
-            Self::Cpu => 1_600_000_000,
-            Self::Cuda => 5_600_000_000,
+            Self::Infer => 60_000_000,
+            Self::Cpu => 1_100_000_000,
+            Self::Cuda => 4_300_000_000,
         }
     }
 }
@@ -142,7 +142,12 @@ const CUDA: [Wheel; 17] = [
     Wheel { keep: &["torch/include/*", "torch/lib/*", "torch-*.dist-info/licenses/*"], ..TORCH },
     Wheel { keep: LIBRARIES, ..CUPTI },
     Wheel { keep: LIBRARIES, ..CUDA_RUNTIME },
-    nvidia("nvidia-cublas", "13.1.1.3", "37936a16db8fe4ac1f065c2139360608a543a09275cb1a1af612e08cfa065436", 423_138_758),
+    nvidia(
+        "nvidia-cublas",
+        "13.1.1.3",
+        "37936a16db8fe4ac1f065c2139360608a543a09275cb1a1af612e08cfa065436",
+        423_138_758,
+    ),
     nvidia(
         "nvidia-cuda-nvrtc",
         "13.0.88",
@@ -155,9 +160,19 @@ const CUDA: [Wheel; 17] = [
         "0c45dd8eeb50b603f07995b1b300c62ffe6a1980482b82b3bcf94a4ca9d49304",
         366_173_588,
     ),
-    nvidia("nvidia-cufft", "12.0.0.61", "6c44f692dce8fd5ffd3e3df134b6cdb9c2f72d99cf40b62c32dde45eea9ddad3", 214_085_489),
+    nvidia(
+        "nvidia-cufft",
+        "12.0.0.61",
+        "6c44f692dce8fd5ffd3e3df134b6cdb9c2f72d99cf40b62c32dde45eea9ddad3",
+        214_085_489,
+    ),
     nvidia("nvidia-cufile", "1.15.1.6", "08a3ecefae5a01c7f5117351c64f17c7c62efa5fffdbe24fc7d298da19cd0b44", 1_223_672),
-    nvidia("nvidia-curand", "10.4.0.35", "1aee33a5da6e1db083fe2b90082def8915f30f3248d5896bcec36a579d941bfc", 59_544_258),
+    nvidia(
+        "nvidia-curand",
+        "10.4.0.35",
+        "1aee33a5da6e1db083fe2b90082def8915f30f3248d5896bcec36a579d941bfc",
+        59_544_258,
+    ),
     nvidia(
         "nvidia-cusolver",
         "12.0.4.66",
@@ -170,9 +185,8 @@ const CUDA: [Wheel; 17] = [
         "2b3c89c88d01ee0e477cb7f82ef60a11a4bcd57b6b87c33f789350b59759360b",
         145_942_937,
     ),
-    // Its wheel carries no licence file of its own; NVIDIA's terms come with every other one.
     Wheel {
-        keep: &["nvidia/*/lib/*.so*"],
+        keep: &["nvidia/*/lib/*.so*", "nvidia/*/LICENSE.txt"],
         ..nvidia(
             "nvidia-cusparselt-cu13",
             "0.8.1",
@@ -200,13 +214,11 @@ const CUDA: [Wheel; 17] = [
         60_412_546,
     ),
     nvidia("nvidia-nvtx", "13.0.85", "4936d1d6780fbe68db454f5e72a42ff64d1fd6397df9f363ae786930fd5c1cd4", 148_047),
-    // Its wheel has the notices of third parties, but not its own (MIT) licence.
     Wheel {
         name: "onnxruntime-gpu",
-        version: ONNX_RUNTIME.version,
         sha256: "e26c475fe361b2015f45b4b824bd13f0bb20204e59b62814e6f0acd5f3d491a6",
         bytes: 255_560_985,
-        keep: &["onnxruntime/capi/libonnxruntime*", "onnxruntime/ThirdPartyNotices.txt"],
+        ..ONNX_RUNTIME
     },
 ];
 

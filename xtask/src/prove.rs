@@ -1,0 +1,51 @@
+//! `cargo xtask prove`: campaigns that are too long, or need too much, for every push.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::process::Task;
+
+/// Flags of `cargo xtask prove`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// What to prove [default: everything]
+    #[arg(value_enum, value_name = "CAMPAIGN")]
+    campaigns: Vec<Campaign>,
+}
+
+/// Something to prove. A new one is a variant here and an arm in [`Campaign::run`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Campaign {
+    /// Licences, sources and bans of all dependencies (deny.toml)
+    Licences,
+}
+
+impl Campaign {
+    fn run(self, root: &Path) -> Result<()> {
+        match self {
+            Self::Licences => licences(root),
+        }
+    }
+}
+
+/// Runs the campaigns; stops at the first that fails.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let all = Campaign::value_variants();
+    let campaigns = if arguments.campaigns.is_empty() { all } else { &arguments.campaigns };
+    for campaign in campaigns {
+        let name = campaign.to_possible_value().expect("no campaign is hidden");
+        eprintln!("── {}", name.get_name());
+        campaign.run(root).with_context(|| format!("campaign `{}` failed", name.get_name()))?;
+    }
+    Ok(())
+}
+
+fn licences(root: &Path) -> Result<()> {
+    if Task::cargo(["deny", "--version"]).output(root).is_err() {
+        bail!("cargo-deny is not installed: `cargo install cargo-deny --locked`");
+    }
+    // Not `advisories`: their database is fetched from outside the package registries.
+    Task::cargo(["deny", "check", "licenses", "bans", "sources"]).run(root)
+}
