@@ -64,6 +64,17 @@ impl Family {
         Network { channels: 3, layers }
     }
 
+    /// The generator without the norm before its last `tanh`, so that it may choose brightness and contrast itself. The
+    /// paper's has none anyway.
+    pub fn generator_without_output_norm(self, size: GeneratorSize) -> Network {
+        let mut network = self.generator(size);
+        if self == Self::Concat {
+            let last = network.layers.len() - 1; // norm, tanh
+            network.layers.remove(last - 1);
+        }
+        network
+    }
+
     /// The discriminator: `[n, 3, h, w]` in [-1, 1] to a verdict on each patch, `[n, 1, …]`.
     pub fn discriminator(self, width: usize) -> Network {
         let strides: &[usize] = match self {
@@ -169,6 +180,20 @@ mod tests {
             let measured = summary.multiply_adds() as f64 / 1e9;
             assert!((measured - gigamacs).abs() < gigamacs * 0.005, "{family:?}: {measured} G");
         }
+    }
+
+    #[test]
+    fn the_output_norm_is_all_that_is_left_out() {
+        let size = GeneratorSize { width: 4, blocks: 1 };
+        let names = |network: &Network| {
+            parameters::table(network).into_iter().map(|parameter| parameter.name).collect::<Vec<_>>()
+        };
+        let (with, without) = (Family::Concat.generator(size), Family::Concat.generator_without_output_norm(size));
+        let mut expected = names(&with);
+        expected.retain(|name| !name.starts_with("head.norm"));
+        assert_eq!(names(&without), expected);
+        assert_eq!(without.layers.last(), Some(&Layer::Tanh));
+        assert_eq!(Family::Paper.generator_without_output_norm(size), Family::Paper.generator(size));
     }
 
     #[test]

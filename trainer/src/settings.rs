@@ -1,6 +1,7 @@
 //! Everything that decides a run, resolved: what `run.toml` holds.
 
 use clap::ValueEnum;
+use models::Network;
 use models::families::{Family, GeneratorSize};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub struct Settings {
     pub preset: Preset,
     /// Family of the generators.
     pub generator: Family,
+    /// Whether a concat generator has a norm before its last tanh.
+    pub output_norm: bool,
     /// Family of the discriminators.
     pub discriminator: Family,
     /// What the generators minimise.
@@ -123,9 +126,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Size of the generators.
-    pub fn generator_size(&self) -> GeneratorSize {
-        GeneratorSize { width: self.width, blocks: self.blocks }
+    /// A generator.
+    pub fn generator_network(&self) -> Network {
+        let size = GeneratorSize { width: self.width, blocks: self.blocks };
+        match self.output_norm {
+            true => self.generator.generator(size),
+            false => self.generator.generator_without_output_norm(size),
+        }
     }
 }
 
@@ -139,6 +146,7 @@ pub(crate) mod tests {
             data: "stripes".into(),
             preset: Preset::Concat,
             generator: Family::Concat,
+            output_norm: false,
             discriminator: Family::Concat,
             objective: Objective::Separate,
             augment: Augment::Squash,

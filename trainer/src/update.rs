@@ -32,11 +32,10 @@ impl Cyclegan {
         let module = |index, network| {
             Module::initialise(network, &mut generator(settings.seed, Purpose::Weights, [index, 0]), device)
         };
-        let generators = || settings.generator.generator(settings.generator_size());
         let discriminators = || settings.discriminator.discriminator(settings.width);
         let networks = Networks {
-            g_ab: module(0, generators())?,
-            g_ba: module(1, generators())?,
+            g_ab: module(0, settings.generator_network())?,
+            g_ba: module(1, settings.generator_network())?,
             d_a: module(2, discriminators())?,
             d_b: module(3, discriminators())?,
         };

@@ -91,7 +91,8 @@ fn preload_cuda(library: &Path) {
     let folder = |name: &str| Some(wheels.join(name).join("lib")).filter(|folder| folder.is_dir());
     let (cuda, cudnn) = (folder("cu13"), folder("cudnn"));
     if cudnn.is_some()
-        && let Err(error) = ort::ep::cuda::preload_dylibs(cuda.as_deref(), cudnn.as_deref()) {
-            tracing::debug!("{error}");
-        }
+        && let Err(error) = ort::ep::cuda::preload_dylibs(cuda.as_deref(), cudnn.as_deref())
+    {
+        tracing::debug!("{error}");
+    }
 }
