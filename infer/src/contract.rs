@@ -1,6 +1,7 @@
 //! What a model wants of its input: read from its metadata, never guessed.
 
-use models::{Metadata, pixels, shapes};
+use models::shapes::{self, Shape};
+use models::{Metadata, Network, pixels};
 
 /// The sizes that a model takes, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Sizes {
 pub struct Contract {
     /// The sizes that it takes.
     pub sizes: Sizes,
+    /// Memory without which it cannot translate a pixel: the layer with the largest input and output keeps both.
+    pub bytes_per_pixel: u64,
     metadata: Metadata,
 }
 
@@ -36,6 +39,14 @@ pub enum ContractError {
     /// Other numbers for black and white than this program makes.
     #[error("wants pixels from {0} to {1}; this program knows -1 to 1")]
     Range(f32, f32),
+    /// A network that does not give back pictures.
+    #[error("gives {output} for a picture of {input}; a translation is as large as its picture, in three channels")]
+    NotAPicture {
+        /// Channels, rows and columns in.
+        input: Shape,
+        /// Channels, rows and columns out.
+        output: Shape,
+    },
     /// A size that no picture has.
     #[error("has the training size {0}; it must be from 1 to 65535")]
     TrainingSize(usize),
@@ -62,7 +73,8 @@ impl Contract {
         let training_size = training_size.ok_or(ContractError::TrainingSize(metadata.training_size))?;
         let smallest = shapes::smallest_size(&metadata.network)? as u32;
         let multiple = shapes::size_multiple(&metadata.network) as u32;
-        Ok(Self { sizes: Sizes { training: training_size.into(), multiple, smallest }, metadata })
+        let bytes_per_pixel = bytes_per_pixel(&metadata.network, smallest as usize * MANY)?;
+        Ok(Self { sizes: Sizes { training: training_size.into(), multiple, smallest }, bytes_per_pixel, metadata })
     }
 
     /// The model in a few words.
@@ -70,5 +82,77 @@ impl Contract {
         let Metadata { role, family, data_set, steps, .. } = &self.metadata;
         let family = family.map_or(String::new(), |family| format!(" ({family:?})").to_lowercase());
         format!("{role}{family}, trained on {data_set} at {0}×{0}, {steps} steps", self.sizes.training)
+    }
+}
+
+/// Beside this many times the smallest side, the borders that layers add are next to nothing.
+const MANY: usize = 256;
+
+/// All layers grow with the picture alike, so that one size speaks for all. Checks on the way that what comes out is a
+/// picture like the one that went in.
+fn bytes_per_pixel(network: &Network, side: usize) -> Result<u64, ContractError> {
+    let trace = shapes::trace(network, side, side)?;
+    let input = Shape { channels: 3, height: side, width: side };
+    if network.channels != input.channels || trace.output() != input {
+        return Err(ContractError::NotAPicture { input, output: trace.output() });
+    }
+    let numbers = |shape: Shape| (shape.channels * shape.height * shape.width) as u64;
+    let outputs = trace.steps.iter().map(|step| numbers(step.output));
+    let inputs = [numbers(input)].into_iter().chain(outputs.clone());
+    let largest = inputs.zip(outputs).map(|(input, output)| input + output).max().unwrap_or(0);
+    Ok(4 * largest / (side * side) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use models::families::{Family, GeneratorSize};
+    use models::{FORMAT_VERSION, Role};
+
+    use super::*;
+
+    fn metadata() -> Metadata {
+        Metadata {
+            format_version: FORMAT_VERSION,
+            role: Role::GAb,
+            family: Some(Family::Paper),
+            network: Family::Paper.generator(GeneratorSize { width: 64, blocks: 9 }),
+            data_set: "horse2zebra".into(),
+            training_size: 256,
+            pixel_range: pixels::RANGE,
+            steps: 0,
+            seed: 0,
+            program: "tests".into(),
+            weights_sha256: None,
+        }
+    }
+
+    #[test]
+    fn a_generator_says_its_sizes_and_what_a_pixel_costs_at_least() {
+        let contract = Contract::of(metadata()).expect("a generator's");
+        assert_eq!(contract.sizes, Sizes { training: 256, multiple: 4, smallest: 8 });
+        // At full resolution 64 channels of 32-bit floats go into a layer and 64 come out.
+        assert!((512..520).contains(&contract.bytes_per_pixel), "{}", contract.bytes_per_pixel);
+    }
+
+    #[test]
+    fn what_this_program_cannot_translate_with_is_refused() {
+        let without_head = {
+            let mut network = metadata().network;
+            network.layers.truncate(3);
+            network
+        };
+        let cases = [
+            (Metadata { role: Role::DB, ..metadata() }, "is the discriminator of B"),
+            (
+                Metadata { pixel_range: [0.0, 1.0], ..metadata() },
+                "wants pixels from 0 to 1; this program knows -1 to 1",
+            ),
+            (Metadata { training_size: 0, ..metadata() }, "has the training size 0"),
+            (Metadata { network: without_head, ..metadata() }, "a translation is as large as its picture"),
+        ];
+        for (metadata, message) in cases {
+            let error = Contract::of(metadata).expect_err(message).to_string();
+            assert!(error.contains(message), "{error}");
+        }
     }
 }

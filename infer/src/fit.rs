@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use models::pixels;
-use pictures::{Picture, crop, resize, resize_shorter};
+use pictures::{Picture, crop, resize, shorter_size};
 
 use crate::contract::Sizes;
 
@@ -53,7 +53,10 @@ impl Fit {
     /// What happens to the size, in plain words: shrinking photos must not surprise.
     pub fn describe(self, sizes: Sizes) -> String {
         let Sizes { training: size, multiple, .. } = sizes;
-        let padded = format!("padded by reflection to a multiple of {multiple}, cut again");
+        let padded = match multiple {
+            1 => "not padded".to_owned(),
+            _ => format!("padded by reflection to a multiple of {multiple} while it is translated"),
+        };
         match self {
             Self::Train => {
                 format!("the shorter side is scaled to {size} (the training size; --fit native keeps it); {padded}")
@@ -64,14 +67,31 @@ impl Fit {
         }
     }
 
-    fn scale(self, picture: Picture, sizes: Sizes) -> Picture {
+    /// Columns and rows of a picture once it is scaled.
+    fn scaled(self, picture: (u32, u32), sizes: Sizes) -> (u32, u32) {
         match self {
-            Self::Train => resize_shorter(&picture, sizes.training),
+            Self::Train => shorter_size(picture, sizes.training),
             Self::Native => picture,
-            Self::Shorter(pixels) => resize_shorter(&picture, pixels),
-            Self::Squash => resize(&picture, sizes.training, sizes.training),
+            Self::Shorter(pixels) => shorter_size(picture, pixels),
+            Self::Squash => (sizes.training, sizes.training),
         }
     }
+}
+
+/// A picture that would have more pixels than the network can see at once on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "would be {width}×{height} pixels for the network, and this machine's memory has room for {:.0} million at most; use \
+     a smaller --fit, or cut it into parts",
+    *most as f64 / 1e6
+)]
+pub struct TooLarge {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Pixels that there is room for.
+    pub most: u64,
 }
 
 /// A picture as the network sees it.
@@ -86,11 +106,18 @@ pub struct Fitted {
 }
 
 /// Scales a picture as `fit` says and pads it by reflection to a size that the network takes.
-pub fn fit(picture: Picture, fit: Fit, sizes: Sizes) -> Fitted {
-    let scaled = fit.scale(picture, sizes);
-    let content = scaled.dimensions();
+///
+/// # Errors
+/// If it would then have more than `most` pixels; nothing is allocated before that is known.
+pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, most: u64) -> Result<Fitted, TooLarge> {
+    let content = fit.scaled(picture.dimensions(), sizes);
+    let (width, height) = content;
+    if u64::from(width) * u64::from(height) > most {
+        return Err(TooLarge { width, height, most });
+    }
+    let scaled = resize(picture, width, height);
     let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
-    let padded = (legal(content.0), legal(content.1));
+    let padded = (legal(width), legal(height));
     let before = margin(content, padded);
     let whole = match padded == content {
         true => scaled,
@@ -100,7 +127,7 @@ pub fn fit(picture: Picture, fit: Fit, sizes: Sizes) -> Fitted {
     };
     let mut planes = vec![0.0; whole.as_raw().len()];
     pixels::to_planes(&whole, &mut planes);
-    Fitted { planes, padded, content }
+    Ok(Fitted { planes, padded, content })
 }
 
 /// The translated picture without the padding, from planes `[3, height, width]` of the padded size.
@@ -144,6 +171,15 @@ mod tests {
         assert_eq!((0..7).map(|place| mirrored(place, 3, 2)).collect::<Vec<_>>(), [1, 0, 1, 0, 1, 0, 1]);
     }
 
+    #[test]
+    fn a_thin_strip_is_refused_before_it_fills_the_memory() {
+        let strip = Picture::new(1, 60_000);
+        let refused = |chosen| fit(&strip, chosen, sizes(256), 50_000_000).expect_err("256×15360000 pixels");
+        assert_eq!(refused(Fit::Train), TooLarge { width: 256, height: 15_360_000, most: 50_000_000 });
+        assert!(refused(Fit::Shorter(65_535)).to_string().contains("room for 50 million at most"));
+        assert!(fit(&strip, Fit::Native, sizes(256), 50_000_000).is_ok());
+    }
+
     proptest! {
         #[test]
         fn any_picture_gets_a_legal_size_and_comes_back_as_it_was(
@@ -154,7 +190,7 @@ mod tests {
         ) {
             let sizes = sizes(training);
             let picture = Picture::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
-            let fitted = fit(picture.clone(), chosen, sizes);
+            let fitted = fit(&picture, chosen, sizes, u64::MAX).expect("there is room");
             let (padded_width, padded_height) = fitted.padded;
             for side in [padded_width, padded_height] {
                 prop_assert!(side % 4 == 0 && side >= 8, "{side}");
@@ -162,7 +198,8 @@ mod tests {
             prop_assert_eq!(fitted.planes.len() as u32, 3 * padded_width * padded_height);
             let back = unfit(&fitted.planes, fitted.padded, fitted.content);
             prop_assert_eq!(back.dimensions(), fitted.content);
-            prop_assert_eq!(&back, &chosen.scale(picture.clone(), sizes));
+            let (scaled_width, scaled_height) = chosen.scaled((width, height), sizes);
+            prop_assert_eq!(&back, &resize(&picture, scaled_width, scaled_height));
             if chosen == Fit::Native {
                 prop_assert_eq!(back, picture);
             }

@@ -10,11 +10,12 @@
 mod arguments;
 pub mod contract;
 pub mod fit;
+mod memory;
 pub mod pipeline;
 pub mod plan;
 pub mod report;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use models_runtime::{Options, Session};
@@ -25,6 +26,9 @@ use contract::Contract;
 use pipeline::Pipeline;
 use plan::Plan;
 use report::Summary;
+
+/// From one line of progress to the next where nobody watches a bar.
+const SAY_EVERY: Duration = Duration::from_secs(30);
 
 /// Runs the command line.
 ///
@@ -47,22 +51,29 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
     say_what_will_run(&console, &arguments, &contract, &session, &plan);
     let bar = console.start_bar(plan.work.len() as u64, "pictures");
-    let pipeline = Pipeline { sizes: contract.sizes, fit: arguments.fit, batch: arguments.batch };
+    let most_pixels = memory::most_pixels(&session, contract.bytes_per_pixel);
+    let pipeline = Pipeline { sizes: contract.sizes, fit: arguments.fit, batch: arguments.batch, most_pixels };
     let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
     let device = session.device();
+    let mut said = Instant::now();
     pipeline.run(session, plan.work, |outcome| {
         bar.inc(1);
         bar.set_message(format!("{:.1} pictures/s", bar.per_sec()));
         if let Err(reason) = &outcome.result {
-            console.always(format!("failed: {}: {reason}", outcome.input.display()));
+            console.always(format!("failed: {}: {}", outcome.input.display(), reason.to_string().trim_end()));
         }
         summary.count(&outcome);
+        if !console.has_visible_bar() && said.elapsed() >= SAY_EVERY {
+            said = Instant::now();
+            console.say(format!("{summary} of {}, {:.1} pictures/s", plan.planned, bar.per_sec()));
+        }
     });
     console.end_bar();
 
     let stopped = interrupt::requested() && summary.done() < plan.planned;
     if stopped {
-        console.always("stopped; the same command goes on with what is left");
+        let again = if arguments.overwrite { "the same command without --overwrite" } else { "the same command" };
+        console.always(format!("stopped with {} pictures left; {again} goes on", plan.planned - summary.done()));
     }
     console.say(format!("took {} on {device}", duration(start.elapsed())));
     match arguments.json {

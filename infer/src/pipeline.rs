@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use models_runtime::Session;
 use pictures::Format;
 use program::{files, interrupt};
@@ -33,6 +33,8 @@ pub struct Pipeline {
     pub fit: Fit,
     /// Pictures of one size that the network sees at once, at most.
     pub batch: usize,
+    /// Pixels of a picture for which the machine has memory.
+    pub most_pixels: u64,
 }
 
 /// A picture between decoding and encoding.
@@ -46,7 +48,7 @@ type DecodedQueue = Receiver<Receiver<Result<Decoded, Outcome>>>;
 
 impl Pipeline {
     /// Translates the pictures and tells of each what became of it, in any order. After [`interrupt::requested`] no
-    /// further picture is begun.
+    /// further batch is begun: what the network has seen is written, what was only decoded is left.
     pub fn run(&self, mut session: Session, work: Vec<Item>, mut tell: impl FnMut(Outcome)) {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let (decoding, encoding) = (pool("decode", threads), pool("encode", threads));
@@ -64,14 +66,14 @@ impl Pipeline {
 
     /// Hands out work to the decoding pool, in order, as long as there is room.
     fn feed(&self, pool: &ThreadPool, work: Vec<Item>, queue: SyncSender<Receiver<Result<Decoded, Outcome>>>) {
-        let Self { fit, sizes, .. } = *self;
+        let this = *self;
         for item in work {
             let (one_place, decoded) = sync_channel(1);
             if interrupt::requested() || queue.send(decoded).is_err() {
                 return;
             }
             pool.spawn(move || {
-                let decoded = decode(item, fit, sizes);
+                let decoded = this.decode(item);
                 let _ended = one_place.send(decoded); // an error means that nobody waits any more
             });
         }
@@ -87,7 +89,11 @@ impl Pipeline {
     ) {
         let mut batch: Vec<Decoded> = Vec::new();
         for under_way in decoded {
-            match under_way.recv().expect("a picture under way is sent, or its thread panicked") {
+            let under_way = under_way.recv().expect("a picture under way is sent, or its thread panicked");
+            if interrupt::requested() {
+                return; // a network may need minutes for all that is decoded ahead
+            }
+            match under_way {
                 Err(outcome) => encoder.outcomes.send(outcome).expect("the receiver outlives the pipeline"),
                 Ok(picture) => {
                     if batch.first().is_some_and(|first| first.fitted.padded != picture.fitted.padded) {
@@ -103,23 +109,22 @@ impl Pipeline {
         }
         run_batch(session, batch, encoder);
     }
+
+    fn decode(self, item: Item) -> Result<Decoded, Outcome> {
+        let read = || {
+            let (picture, format) = pictures::read_with_format(&item.input)?;
+            anyhow::Ok((format, fit(&picture, self.fit, self.sizes, self.most_pixels)?))
+        };
+        match read() {
+            Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
+            Err(error) => Err(Outcome { input: item.input, result: Err(error) }),
+        }
+    }
 }
 
 fn pool(name: &'static str, threads: usize) -> ThreadPool {
     let named = move |index| format!("{name}-{index}");
     ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build().expect("threads can be started")
-}
-
-fn decode(item: Item, fit_to: Fit, sizes: Sizes) -> Result<Decoded, Outcome> {
-    let read = || {
-        let bytes = std::fs::read(&item.input).context("cannot be read")?;
-        let format = pictures::format(&bytes)?;
-        anyhow::Ok((format, fit(pictures::decode(&bytes)?, fit_to, sizes)))
-    };
-    match read() {
-        Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
-        Err(error) => Err(Outcome { input: item.input, result: Err(error) }),
-    }
 }
 
 /// Runs a batch, and where that fails its pictures one by one, so that none fails for another's sake.
@@ -143,8 +148,13 @@ fn translated(session: &mut Session, batch: &[Decoded]) -> anyhow::Result<Vec<Ve
     let Some(first) = batch.first() else { return Ok(Vec::new()) };
     let (width, height) = first.fitted.padded;
     let shape = [batch.len(), 3, height as usize, width as usize];
-    let input: Vec<f32> = batch.iter().flat_map(|picture| &picture.fitted.planes).copied().collect();
-    let (output, output_shape) = session.run(&input, shape)?;
+    let (output, output_shape) = match batch {
+        [alone] => session.run(&alone.fitted.planes, shape)?,
+        _ => {
+            let planes: Vec<&[f32]> = batch.iter().map(|picture| picture.fitted.planes.as_slice()).collect();
+            session.run(&planes.concat(), shape)?
+        }
+    };
     if output_shape != shape {
         bail!("the model gives {output_shape:?} for {shape:?}");
     }

@@ -1,5 +1,6 @@
 //! `infer` as a user types it.
 
+mod odd_inputs;
 mod support;
 
 use std::ffi::OsStr;
@@ -246,7 +247,12 @@ fn ctrl_c_ends_with_whole_files_and_the_next_run_goes_on() {
     );
     let output = child.wait_with_output().expect("it ends by itself");
     let done = pictures::find(&here.join("out")).expect("a folder");
-    assert_ends(&output, 130, &format!("translated {}, skipped 0, failed 0", done.len()), "goes on with what is left");
+    assert_ends(
+        &output,
+        130,
+        &format!("translated {}, skipped 0, failed 0", done.len()),
+        "pictures left; the same command goes on",
+    );
     assert!(done.len() < PHOTOS, "it was stopped on the way");
     for path in &done {
         assert_eq!(pictures::read(path).expect("whole").dimensions(), (16, 16));

@@ -5,13 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Exit;
 use crate::console::print_message;
 
+static WATCHING: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first signal only sets a flag. `message` says to the user what happens next.
+/// From now on the first signal only sets a flag. `message` says to the user what happens next; of several runs in one
+/// process, as tests make them, the first one's stays.
 ///
 /// # Errors
 /// If the system does not take the handler.
 pub fn watch(message: &'static str) -> Result<(), ctrlc::Error> {
+    if WATCHING.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
     ctrlc::set_handler(move || {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(Exit::Stopped as u8));
@@ -23,4 +28,17 @@ pub fn watch(message: &'static str) -> Result<(), ctrlc::Error> {
 /// Whether the user has asked to stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_in_one_process_watches_too() {
+        for _run in 0..2 {
+            watch("ending").expect("the system takes the handler");
+        }
+        assert!(!requested());
+    }
 }
