@@ -101,7 +101,8 @@ pub struct Fitted {
     pub planes: Vec<f32>,
     /// Columns and rows with the padding.
     pub padded: (u32, u32),
-    /// Columns and rows without it; the padding is half on each side.
+    /// Columns and rows without it; the padding is right and below, so that the
+    /// network's grid begins where the picture does, as in training.
     pub content: (u32, u32),
 }
 
@@ -118,11 +119,10 @@ pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, most: u64) -> Result<Fitte
     let scaled = resize(picture, width, height);
     let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
     let padded = (legal(width), legal(height));
-    let before = margin(content, padded);
     let whole = match padded == content {
         true => scaled,
         false => Picture::from_fn(padded.0, padded.1, |x, y| {
-            *scaled.get_pixel(mirrored(x, before.0, content.0), mirrored(y, before.1, content.1))
+            *scaled.get_pixel(mirrored(x, content.0), mirrored(y, content.1))
         }),
     };
     let mut planes = vec![0.0; whole.as_raw().len()];
@@ -134,20 +134,14 @@ pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, most: u64) -> Result<Fitte
 pub fn unfit(planes: &[f32], padded: (u32, u32), content: (u32, u32)) -> Picture {
     let whole =
         Picture::from_raw(padded.0, padded.1, pixels::to_interleaved(planes)).expect("as many planes as pixels");
-    let before = margin(content, padded);
-    crop(&whole, before.0, before.1, content.0, content.1)
-}
-
-/// Columns and rows of padding before the content.
-fn margin(content: (u32, u32), padded: (u32, u32)) -> (u32, u32) {
-    ((padded.0 - content.0) / 2, (padded.1 - content.1) / 2)
+    crop(&whole, 0, 0, content.0, content.1)
 }
 
 /// Where the pixel at `place` of the padded side comes from: mirrored at the edges without repeating them, back and forth
 /// where the padding is wider than the content.
-fn mirrored(place: u32, before: u32, content: u32) -> u32 {
+fn mirrored(place: u32, content: u32) -> u32 {
     let period = i64::from(2 * content.max(2) - 2);
-    let folded = (i64::from(place) - i64::from(before)).rem_euclid(period);
+    let folded = i64::from(place).rem_euclid(period);
     let inside = if folded >= i64::from(content) { period - folded } else { folded };
     inside.min(i64::from(content) - 1) as u32
 }
@@ -165,10 +159,10 @@ mod tests {
 
     #[test]
     fn padding_mirrors_the_picture_without_repeating_its_edge() {
-        let sides: Vec<u32> = (0..12).map(|place| mirrored(place, 3, 5)).collect();
-        assert_eq!(sides, [3, 2, 1, 0, 1, 2, 3, 4, 3, 2, 1, 0]);
-        assert_eq!((0..6).map(|place| mirrored(place, 2, 1)).collect::<Vec<_>>(), [0; 6], "one pixel is all there is");
-        assert_eq!((0..7).map(|place| mirrored(place, 3, 2)).collect::<Vec<_>>(), [1, 0, 1, 0, 1, 0, 1]);
+        let sides: Vec<u32> = (0..12).map(|place| mirrored(place, 5)).collect();
+        assert_eq!(sides, [0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3]);
+        assert_eq!((0..6).map(|place| mirrored(place, 1)).collect::<Vec<_>>(), [0; 6], "one pixel is all there is");
+        assert_eq!((0..7).map(|place| mirrored(place, 2)).collect::<Vec<_>>(), [0, 1, 0, 1, 0, 1, 0]);
     }
 
     #[test]

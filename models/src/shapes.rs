@@ -61,6 +61,12 @@ pub enum ShapeError {
         /// What arrives.
         found: Shape,
     },
+    /// A convolution that never moves on.
+    #[error("layer {layer}: a stride of 0; the network contradicts itself")]
+    Stride {
+        /// The layer.
+        layer: String,
+    },
     /// A body whose output cannot be joined with its input.
     #[error("a skip connection joins {body} with {carried}; the network contradicts itself")]
     Join {
@@ -147,7 +153,7 @@ pub fn check_size(network: &Network, height: usize, width: usize) -> Result<(), 
 /// # Errors
 /// If no side up to 64 multiples fits, or the tree contradicts itself.
 pub fn smallest_size(network: &Network) -> Result<usize, ShapeError> {
-    let multiple = size_multiple(network);
+    let multiple = size_multiple(network).max(1); // a stride of 0 is refused by the trace
     let mut factor = 1;
     loop {
         let side = factor * multiple;
@@ -204,9 +210,11 @@ impl Backend for Walk {
         let (kind, output, multiply_adds) = match layer {
             Layer::Conv { from, to, kernel, stride, pad, .. } => {
                 channels(*from)?;
-                let side = |size: usize, pads: usize| match (size + pads).checked_sub(*kernel) {
-                    Some(room) => Ok(room / stride + 1),
-                    None => Err(too_small()),
+                let side = |size: usize, pads: usize| {
+                    let room = (size + pads).checked_sub(*kernel).ok_or_else(too_small)?;
+                    room.checked_div(*stride)
+                        .map(|steps| steps + 1)
+                        .ok_or_else(|| ShapeError::Stride { layer: label.into() })
                 };
                 let height = side(input.height, pad.top + pad.bottom)?;
                 let width = side(input.width, pad.left + pad.right)?;
@@ -297,6 +305,14 @@ mod tests {
         network.layers.remove(3); // down1.conv
         let error = trace(&network, 16, 16).expect_err("down1.norm expects twice the channels");
         assert!(error.to_string().contains("down1.norm: expects 8 channels"), "{error}");
+    }
+
+    #[test]
+    fn a_stride_of_zero_is_refused() {
+        let mut network = Family::Concat.generator(GeneratorSize { width: 4, blocks: 1 });
+        let Some(Layer::Conv { stride, .. }) = network.layers.first_mut() else { panic!("it begins with one") };
+        *stride = 0;
+        assert_eq!(smallest_size(&network), Err(ShapeError::Stride { layer: "stem.conv".into() }));
     }
 
     #[test]
