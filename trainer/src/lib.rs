@@ -6,8 +6,8 @@
 //! trainer datasets stripes DIR                      writes it out as files
 //! ```
 //!
-//! One step is: [`data`] decodes pictures ahead of it, [`objective`] computes the losses, [`update`] moves the weights,
-//! [`training`] logs, samples and saves around it.
+//! One step is: `data` decodes pictures ahead of it, [`objective`] computes the losses, [`update`] moves the weights,
+//! `training` logs, samples and saves around it.
 
 mod adam;
 mod arguments;
