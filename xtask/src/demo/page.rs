@@ -58,7 +58,6 @@ impl Page {
         fill(TEMPLATE, |name| match name {
             "style" => STYLE.into(),
             "training" => program::duration(training),
-            "total" => program::duration(total),
             "scores" => self.directions.iter().map(score).collect(),
             "pictures" => self.directions.iter().map(pictures).collect(),
             "curves" => self.metrics.panels(),
