@@ -21,6 +21,7 @@ mod run_directory;
 pub mod settings;
 mod sheet;
 mod start;
+pub mod tensorboard;
 mod training;
 pub mod update;
 
