@@ -35,6 +35,23 @@ pub enum Command {
         #[command(subcommand)]
         action: DatasetsAction,
     },
+    /// Draw a run's report.html again and print its path
+    ///
+    /// Training writes it too: at each sample sheet, and at its end.
+    Report {
+        /// Run directory
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+    },
+    /// Put runs side by side: a table, and a page with their curves and samples
+    Compare {
+        /// Run directories
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+        /// Page to write
+        #[arg(short, long, default_value = "compare.html", value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 /// What to do with data sets.

@@ -4,6 +4,8 @@
 //! trainer --data horse2zebra                        a folder with trainA and trainB
 //! trainer --data stripes --size 64 --steps 500      the built-in data set
 //! trainer datasets stripes DIR                      writes it out as files
+//! trainer report RUN                                draws a run's page again
+//! trainer compare RUN RUN                           puts runs side by side
 //! ```
 //!
 //! One step is: `data` decodes pictures ahead of it, [`objective`] computes the losses, [`update`] moves the weights,
@@ -17,6 +19,7 @@ mod metrics;
 pub mod objective;
 pub mod pool;
 mod random;
+mod report;
 mod run_directory;
 pub mod settings;
 mod sheet;
@@ -36,6 +39,8 @@ pub use arguments::{Arguments, Command};
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Some(Command::Datasets { action }) => data::write::run(action, arguments.console),
+        Some(Command::Report { run }) => report::run(&run),
+        Some(Command::Compare { runs, output }) => report::compare(&runs, &output, arguments.console),
         None => training::run(arguments.training, arguments.console),
     }
 }

@@ -12,7 +12,7 @@ use crate::objective::Networks;
 use crate::settings::Settings;
 
 /// A run's settings, the first file of a run and the sign by which a run directory is known.
-const SETTINGS: &str = "run.toml";
+pub(crate) const SETTINGS: &str = "run.toml";
 /// Losses.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 /// Speed, which depends on the clock.

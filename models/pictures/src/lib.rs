@@ -16,4 +16,4 @@ pub use find::{EXTENSIONS, FindError, find, is_picture};
 pub use image::{ImageFormat as Format, RgbImage as Picture};
 pub use read::{ReadError, decode, format, read, read_with_format};
 pub use resize::{resize, resize_shorter, shorter_size};
-pub use write::{EncodeError, encode};
+pub use write::{EncodeError, encode, encode_jpeg};

@@ -24,11 +24,21 @@ const JPEG_QUALITY: u8 = 95;
 /// # Errors
 /// If the format cannot hold it (WebP has at most 16383 pixels a side).
 pub fn encode(picture: &RgbImage, format: ImageFormat) -> Result<Vec<u8>, EncodeError> {
+    if format == ImageFormat::Jpeg {
+        return encode_jpeg(picture, JPEG_QUALITY);
+    }
     let mut bytes = Cursor::new(Vec::new());
-    let written = match format {
-        ImageFormat::Jpeg => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
-        _ => picture.write_to(&mut bytes, format),
-    };
-    written.map_err(|error| EncodeError { format, error })?;
+    picture.write_to(&mut bytes, format).map_err(|error| EncodeError { format, error })?;
     Ok(bytes.into_inner())
+}
+
+/// A picture's bytes as JPEG, with a quality from 1 to 100: lower where a page has to be light.
+///
+/// # Errors
+/// If JPEG cannot hold it: it has at most 65535 pixels a side.
+pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::new();
+    let written = picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality));
+    written.map_err(|error| EncodeError { format: ImageFormat::Jpeg, error })?;
+    Ok(bytes)
 }
