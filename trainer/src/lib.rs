@@ -27,6 +27,7 @@ mod start;
 pub mod tensorboard;
 mod training;
 pub mod update;
+mod watching;
 
 use program::{Exit, Failure};
 

@@ -17,6 +17,15 @@ pub(crate) const SETTINGS: &str = "run.toml";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 /// Speed, which depends on the clock.
 pub(crate) const TIMING: &str = "timing.jsonl";
+/// What a run is made on and what it costs, written at each start.
+pub(crate) const START: &str = "start.json";
+/// Sample sheets.
+pub(crate) const SAMPLES: &str = "samples";
+
+/// Where a run's sample sheet of a step lies.
+pub(crate) fn sheet_path(run: &Path, step: u64) -> PathBuf {
+    run.join(SAMPLES).join(format!("{step:06}.png"))
+}
 
 /// Where one run writes.
 #[derive(Debug)]
@@ -68,7 +77,7 @@ impl RunDirectory {
     /// Writes a sample sheet.
     pub(crate) fn write_sheet(&self, step: u64, sheet: &pictures::Picture) -> anyhow::Result<()> {
         let png = pictures::encode(sheet, pictures::Format::Png)?;
-        Ok(write_whole(&self.path.join("samples").join(format!("{step:06}.png")), &png)?)
+        Ok(write_whole(&sheet_path(&self.path, step), &png)?)
     }
 }
 

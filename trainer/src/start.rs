@@ -3,6 +3,7 @@
 use models::shapes::{ShapeError, check_size, trace};
 use models::{Network, parameters};
 use program::{Console, bytes, count};
+use serde_json::{Map, Value, json};
 
 use crate::data::DataSet;
 use crate::objective::Networks;
@@ -47,6 +48,29 @@ impl Cost {
             cost.bytes += 4.0 * (passes * trace.activations() as f64 + 2.0 * 4.0 * parameters);
         }
         Ok(cost)
+    }
+
+    /// What the run is made on and what it costs: `start.json`.
+    pub(crate) fn to_json(&self, settings: &Settings, data: &DataSet, device: &str, updates: u64) -> Value {
+        let names = [("trainA", "trainB"), ("testA", "testB")];
+        let splits = std::iter::once(&data.train).chain(&data.test);
+        let sides = names.into_iter().zip(splits).flat_map(|((name_a, name_b), [a, b])| [(name_a, a), (name_b, b)]);
+        let sides: Map<String, Value> =
+            sides.map(|(name, side)| (name.to_owned(), json!({ "pictures": side.len() }))).collect();
+        let [of_g, of_d] = self.parameters;
+        json!({
+            "device": device,
+            "threads": settings.threads,
+            "updates": updates,
+            "program": concat!("trainer ", env!("CARGO_PKG_VERSION")),
+            "data": { "name": data.name, "sides": sides },
+            "networks": {
+                "generator_parameters": of_g,
+                "discriminator_parameters": of_d,
+                "multiply_adds": self.multiply_adds,
+            },
+            "memory_bytes": self.bytes,
+        })
     }
 
     /// Prints what will run, on what, and what it will take.

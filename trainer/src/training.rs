@@ -13,11 +13,13 @@ use crate::data::DataSet;
 use crate::data::loader::{Batch, Loader};
 use crate::evaluation::{Evaluation, evaluate};
 use crate::metrics::{JsonLines, Losses, Means};
-use crate::run_directory::{Facts, METRICS, RunDirectory, TIMING};
+use crate::report::State;
+use crate::run_directory::{Facts, METRICS, RunDirectory, START, TIMING};
 use crate::settings::Settings;
 use crate::sheet::Samples;
 use crate::start::Cost;
 use crate::update::Cyclegan;
+use crate::watching::Watching;
 
 /// Steps after which the time left is estimated: the first is slower than all others.
 const STEPS_TO_ESTIMATE: u64 = 5;
@@ -42,10 +44,18 @@ pub(crate) fn run(arguments: TrainingArguments, console: ConsoleArguments) -> Re
     let path = arguments.run.unwrap_or_else(|| PathBuf::from("runs").join(&data.name));
     let directory = RunDirectory::create(path, arguments.overwrite, &settings).or_exit(Exit::CannotStart)?;
     cost.say(&console, &settings, &data, &device_name, updates);
+    let start = cost.to_json(&settings, &data, &device_name, updates).to_string();
+    files::write_whole(&directory.path().join(START), start.as_bytes()).or_exit(Exit::CannotStart)?;
     interrupt::watch("finishing this step, then saving").or_exit(Exit::CannotStart)?;
 
-    let mut run = Run { settings: &settings, data: &data, device, directory: &directory, cyclegan, samples, updates };
-    let done = run.train(&mut console)?;
+    let watching = Watching::start(directory.path(), 0).or_exit(Exit::CannotStart)?;
+    let mut run =
+        Run { settings: &settings, data: &data, device, directory: &directory, cyclegan, samples, updates, watching };
+    let done = run.train(&mut console);
+    let state = if done.as_ref().is_ok_and(|&done| done == updates) { State::Finished } else { State::Stopped };
+    let drawn = run.watching.ended(state).or_exit(Exit::Fault);
+    let done = done?; // why training ended comes before why the page could not be drawn
+    drawn?;
     console.end_bar();
     run.finish(&console, done)
 }
@@ -59,6 +69,7 @@ struct Run<'a> {
     cyclegan: Cyclegan,
     samples: Samples,
     updates: u64,
+    watching: Watching,
 }
 
 impl Run<'_> {
@@ -69,7 +80,7 @@ impl Run<'_> {
         let mut timing = JsonLines::create(&self.directory.path().join(TIMING)).or_exit(Exit::Fault)?;
         let bar = console.start_bar(self.updates, "steps");
         let mut losses = Losses::default();
-        let (start, mut logged) = (Instant::now(), Instant::now());
+        let (start, mut logged, mut logged_step) = (Instant::now(), Instant::now(), 0);
         self.sample(0)?;
         for step in 1..=self.updates {
             let rate = self.settings.rate * self.settings.schedule.factor(step - 1, self.updates);
@@ -82,9 +93,12 @@ impl Run<'_> {
                 let means = losses.take_means().or_exit(Exit::Fault)?;
                 let line = json!({ "step": step, "losses": means.to_json(), "learning_rate": rate });
                 metrics.write(&line).or_exit(Exit::Fault)?;
+                self.watching.logged(&line).or_exit(Exit::Fault)?;
                 let (since, waited) = (logged.elapsed(), loader.take_waited());
                 logged = Instant::now();
-                timing.write(&timing_line(step, since, waited)).or_exit(Exit::Fault)?;
+                let line = timing_line(step, step - std::mem::replace(&mut logged_step, step), since, waited);
+                timing.write(&line).or_exit(Exit::Fault)?;
+                self.watching.timed(&line).or_exit(Exit::Fault)?;
                 check_finite(&means, step)?;
                 let rate = bar.per_sec() * self.settings.batch as f64;
                 bar.set_message(format!("{rate:.1} images/s · {means}"));
@@ -115,9 +129,10 @@ impl Run<'_> {
         self.cyclegan.update(&a?, &b?, rate)
     }
 
-    fn sample(&self, step: u64) -> Result<(), Failure> {
+    fn sample(&mut self, step: u64) -> Result<(), Failure> {
         let sheet = self.samples.sheet(self.cyclegan.networks()).or_exit(Exit::Fault)?;
-        self.directory.write_sheet(step, &sheet).or_exit(Exit::Fault)
+        self.directory.write_sheet(step, &sheet).or_exit(Exit::Fault)?;
+        self.watching.sampled(step, &sheet).or_exit(Exit::Fault)
     }
 
     fn save(&self, step: u64) -> Result<(), Failure> {
@@ -169,8 +184,8 @@ fn say_evaluation(console: &Console, evaluation: &Evaluation) {
     }
 }
 
-fn timing_line(step: u64, since: Duration, waited: Duration) -> serde_json::Value {
-    json!({ "step": step, "seconds": since.as_secs_f64(), "waited_for_pictures": waited.as_secs_f64() })
+fn timing_line(step: u64, steps: u64, since: Duration, waited: Duration) -> serde_json::Value {
+    json!({ "step": step, "steps": steps, "seconds": since.as_secs_f64(), "waited_for_pictures": waited.as_secs_f64() })
 }
 
 fn check_finite(means: &Means, step: u64) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ pub(crate) fn run(paths: &[PathBuf], output: &Path, console: ConsoleArguments) -
     let mut sheets: Vec<Sheets> = paths.iter().map(|_| Sheets::default()).collect();
     let mut shown = Vec::new();
     for ((run, path), sheets) in runs.iter().zip(paths).zip(&mut sheets) {
-        shown.push(Shown { run, sheets: sheets.read(&path.join("samples")).or_exit(Exit::CannotStart)? });
+        shown.push(Shown { run, sheets: sheets.read(path).or_exit(Exit::CannotStart)? });
     }
     write_whole(output, page("Runs compared · CycleGAN training", &shown).as_bytes()).or_exit(Exit::Fault)?;
     Console::new(console).say(format!("curves and samples are in {}", output.display()));

@@ -54,7 +54,7 @@ impl Report {
     fn write_with(&mut self, state: Option<State>) -> anyhow::Result<PathBuf> {
         let run = Run::read(&self.run, state)?;
         let title = format!("{} · CycleGAN training", run.name);
-        let sheets = self.sheets.read(&self.run.join("samples"))?;
+        let sheets = self.sheets.read(&self.run)?;
         let path = self.run.join(REPORT);
         write_whole(&path, page(&title, &[Shown { run: &run, sheets }]).as_bytes())?;
         Ok(path)

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::series::{Series, losses, paired, read_lines, speed};
 use crate::Arguments;
-use crate::run_directory::{METRICS, SETTINGS, TIMING};
+use crate::run_directory::{METRICS, SETTINGS, START, TIMING};
 
 /// Points of a curve: a few for each pixel of a wide screen.
 const MOST_POINTS: usize = 2000;
@@ -95,7 +95,7 @@ impl Run {
             warnings: Vec::new(),
             seconds_used: 0.0,
             seconds_left: None,
-            start: json_or_null(&path.join("start.json"))?,
+            start: json_or_null(&path.join(START))?,
             best: json_or_null(&path.join("best/best.json"))?,
             written: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         };

@@ -1,6 +1,7 @@
 //! Sample sheets as parts of the page.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pictures::Picture;
 use serde::Serialize;
+
+use crate::run_directory::{SAMPLES, sheet_path};
 
 /// Sheets that a page holds. More make it slow to load again, and no one looks at each.
 const MOST_SHEETS: usize = 40;
@@ -35,13 +38,13 @@ pub(super) struct Sheet {
 }
 
 impl Sheets {
-    /// The sheets to show of those that lie in a run's `samples` now, the earliest first.
-    pub(super) fn read(&mut self, samples: &Path) -> anyhow::Result<Vec<&Sheet>> {
-        let shown = chosen(&steps(samples)?);
+    /// The sheets to show of those that a run directory holds now, the earliest first.
+    pub(super) fn read(&mut self, run: &Path) -> anyhow::Result<Vec<&Sheet>> {
+        let shown = chosen(&steps(&run.join(SAMPLES))?);
         self.encoded.retain(|step, _| shown.contains(step));
         for &step in &shown {
-            if !self.encoded.contains_key(&step) {
-                self.encoded.insert(step, encode(step, &samples.join(format!("{step:06}.png")))?);
+            if let Entry::Vacant(place) = self.encoded.entry(step) {
+                place.insert(encode(step, &sheet_path(run, step))?);
             }
         }
         Ok(self.encoded.values().collect())
@@ -98,6 +101,7 @@ fn smaller(sheet: Picture) -> Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use program::files::write_whole;
 
     #[test]
     fn sheets_are_thinned_evenly_and_the_first_and_last_stay() {
@@ -119,7 +123,7 @@ mod tests {
                 [hash as u8, (hash >> 8) as u8, (hash >> 16) as u8].into()
             });
             let png = pictures::encode(&noise, pictures::Format::Png).expect("small");
-            fs_err::write(folder.path().join(format!("{step:06}.png")), png).expect("writable");
+            write_whole(&sheet_path(folder.path(), step), &png).expect("writable");
         };
         write(0, 16);
         write(500, 300);
@@ -128,7 +132,7 @@ mod tests {
             sheets.iter().map(|sheet| sheet.source.split(';').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(kinds(sheets.read(folder.path()).expect("readable")), ["data:image/png", "data:image/jpeg"]);
-        fs_err::write(folder.path().join("000000.png"), b"damaged").expect("writable");
+        write_whole(&sheet_path(folder.path(), 0), b"damaged").expect("writable");
         assert_eq!(sheets.read(folder.path()).expect("it is not read again").len(), 2);
     }
 }

@@ -14,6 +14,7 @@ const memory = {
 };
 
 const percent = (share) => `${short(share * 100)} %`;
+const roughly = (share) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 const seconds = (value) => (value < 1 ? `${short(value * 1000)} ms` : `${short(value)} s`);
 const plural = (count, what) => `${steps(count)} ${what}${count === 1 ? "" : "s"}`;
 function time(value) {
@@ -79,7 +80,7 @@ function drawCurves() {
     { id: "rate", title: "Learning rate", note: "", series: curves([["learning_rate", ""]], loss), fromZero: true, plain: true, linear: true },
     { id: "seconds", title: "Seconds a step", note: "", series: curves([["seconds_per_step", ""]], pace), fromZero: true, linear: true },
     { id: "pictures", title: "Pictures a second", note: "of each side", series: curves([["", ""]], (run) => shown(run, Number(run.set.batch ?? 1))), fromZero: true, linear: true },
-    { id: "waiting", title: "Waiting for pictures", note: "share of the time", series: curves([["waiting_share", ""]], pace), fromZero: true, linear: true, format: percent, exact: percent },
+    { id: "waiting", title: "Waiting for pictures", note: "share of the time", series: curves([["waiting_share", ""]], pace), fromZero: true, linear: true, format: percent, exact: roughly },
   ]);
 }
 
@@ -154,7 +155,7 @@ function tiles(run) {
   const pace = points(run.speed, "seconds_per_step").slice(-10).map(([, value]) => value);
   if (pace.length) {
     const waiting = mean(points(run.speed, "waiting_share").slice(-10).map(([, value]) => value));
-    shown.push(tile("Speed, of late", make("span", {}, seconds(mean(pace)), make("small", {}, " a step")), `${short(Number(run.set.batch ?? 1) / mean(pace))} pictures/s · waiting ${percent(waiting ?? 0)}`));
+    shown.push(tile("Speed, of late", make("span", {}, seconds(mean(pace)), make("small", {}, " a step")), `${short(Number(run.set.batch ?? 1) / mean(pace))} pictures/s · waiting ${roughly(waiting ?? 0)}`));
   }
   return make("div", { class: "tiles" }, shown);
 }

@@ -2,7 +2,7 @@
 // direction, so that a phone can stack them.
 
 const GAP = 4; // white pixels between two pictures of a sheet
-const COLUMNS = [["Real A", "A → B", "back to A"], ["Real B", "B → A", "back to B"]];
+const COLUMNS = [["Real A", "A → B", "cycled"], ["Real B", "B → A", "cycled"]];
 const PLAY_MILLISECONDS = 700;
 
 class Samples {
