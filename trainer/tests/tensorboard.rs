@@ -78,3 +78,28 @@ fn a_resumed_run_hides_what_the_killed_one_logged_after_its_last_save() {
     let read = read(&python, folder.path());
     assert_eq!(read["scalars"]["losses/d_a"], json!([[10, 1.0], [20, 1.0], [30, 2.0], [40, 2.0]]));
 }
+
+#[test]
+fn tensorboard_reads_a_training_run() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let arguments =
+        "--data stripes --size 24 --width 2 --blocks 1 --threads 1 --steps 4 --log-every 2 --sample-every 2 --run run";
+    let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    let trainer = trainer.current_dir(folder.path()).args(arguments.split(' ')).env_remove("LD_LIBRARY_PATH");
+    assert!(trainer.status().expect("it starts").success());
+
+    let read = read(&python, &folder.path().join("run"));
+    for tag in trainer::update::LOSSES.iter().map(|loss| format!("losses/{loss}")).chain([
+        "learning_rate".into(),
+        "speed/seconds_per_step".into(),
+        "speed/waiting_share".into(),
+    ]) {
+        let steps: Vec<&Value> = read["scalars"][&tag].as_array().into_iter().flatten().map(|pair| &pair[0]).collect();
+        assert_eq!(steps, [2, 4], "{tag}");
+    }
+    let sheet = [4 + 6 * 28, 4 + 4 * 28];
+    let expected = [0, 2, 4].map(|step| json!([step, sheet[0], sheet[1], sheet[0], sheet[1]]));
+    assert_eq!(read["images"]["samples"], json!(expected));
+    assert!(read["texts"]["settings"][0].as_str().is_some_and(|text| text.contains("data = \"stripes\"")));
+}

@@ -19,16 +19,15 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/// Triangular means around each point, so that nothing is shifted in time. Narrower at the ends.
+/// Triangular means around each point, so that nothing is shifted in time; over what there is at the ends.
 function smooth(points) {
   if (points.length < FEWEST_TO_SMOOTH) return points;
   const radius = Math.max(2, Math.round(points.length * SMOOTHED_PART));
   return points.map(([step], at) => {
-    const reach = Math.min(radius, at, points.length - 1 - at);
     let sum = 0, weights = 0;
-    for (let offset = -reach; offset <= reach; offset++) {
-      const weight = reach + 1 - Math.abs(offset);
-      sum += weight * points[at + offset][1];
+    for (let other = Math.max(0, at - radius); other <= Math.min(points.length - 1, at + radius); other++) {
+      const weight = radius + 1 - Math.abs(other - at);
+      sum += weight * points[other][1];
       weights += weight;
     }
     return [step, sum / weights];

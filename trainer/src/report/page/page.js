@@ -109,7 +109,9 @@ function badge(run) {
 /// In one line: what was trained, on what.
 function summary({ set, start }) {
   const size = set.size && `${set.size} × ${set.size}`;
-  const on = [start?.device, start?.threads && plural(start.threads, "thread")].filter(Boolean).join(", ");
+  // Why it is the CPU stands with the device, below.
+  const device = start?.device?.replace(/^cpu .*/, "cpu");
+  const on = [device, start?.threads && plural(start.threads, "thread")].filter(Boolean).join(", ");
   return [set.preset && `preset ${set.preset}`, size, set.batch && `batch ${set.batch}`, on].filter(Boolean).join(" · ");
 }
 
@@ -147,10 +149,12 @@ function tiles(run) {
     const [step, most] = both.reduce(better(true));
     shown.push(tile(label, exact(last(both)), `best ${exact(most)} at step ${steps(step)}`));
   }
-  const cycle = bothWays(run.losses, ["cycle_a", "cycle_b"]);
-  if (cycle.length) {
-    const [step, least] = cycle.reduce(better(false));
-    shown.push(tile("Cycle loss, last", exact(last(cycle)), `lowest ${exact(least)} at step ${steps(step)}`));
+  const losses = [["Cycle loss, last", ["cycle_a", "cycle_b"]], ["Adversarial loss, last", ["adv_ab", "adv_ba"]], ["Discriminators’ loss, last", ["d_a", "d_b"]]];
+  for (const [label, names] of l1.length ? losses.slice(0, 1) : losses) {
+    const loss = bothWays(run.losses, names);
+    if (!loss.length) continue;
+    const [step, least] = loss.reduce(better(false));
+    shown.push(tile(label, exact(last(loss)), `lowest ${exact(least)} at step ${steps(step)}`));
   }
   const pace = points(run.speed, "seconds_per_step").slice(-10).map(([, value]) => value);
   if (pace.length) {
