@@ -111,8 +111,8 @@ impl Run<'_> {
                 self.say_estimate(console, start.elapsed() / STEPS_TO_ESTIMATE as u32);
             }
             if step % self.settings.sample_every == 0 || step == self.updates || stop {
+                self.save(step)?; // first: no picture is worth the weights
                 self.sample(step)?;
-                self.save(step)?;
             }
             bar.set_position(step);
             if stop {
