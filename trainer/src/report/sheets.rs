@@ -15,7 +15,7 @@ use crate::run_directory::{SAMPLES, sheet_path};
 /// Sheets that a page holds. More make it slow to load again, and no one looks at each.
 const MOST_SHEETS: usize = 40;
 /// Wider sheets are made smaller: a screen shows no more.
-const WIDEST: u32 = 1600;
+const WIDEST: u32 = 1280;
 /// Good to look at, a tenth of the bytes of a PNG file.
 const JPEG_QUALITY: u8 = 85;
 /// A PNG file this small goes in as it is: enlarged on the screen, JPEG's blocks would show.
