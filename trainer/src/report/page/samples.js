@@ -40,9 +40,12 @@ class Samples {
       const image = make("img", { alt: "" });
       images.push(image);
       const { width, height } = run.sheets[0];
+      const shown = (width - GAP) / 2; // half a gap on either side, so that stacked halves stand in line
+      image.style.width = `${width / shown * 100}%`;
+      image.style.marginLeft = `${-(GAP / 2 / shown + index) * 100}%`;
       return make("div", { class: "half" },
         make("div", { class: "columns" }, names.map((name, column) => make(column === 1 ? "b" : "span", {}, name))),
-        make("div", { class: "crop", style: `aspect-ratio: ${width / 2} / ${height}` }, image, gaps(width, height, index)));
+        make("div", { class: "crop", style: `aspect-ratio: ${shown} / ${height}` }, image, gaps(width, height, index)));
     };
     const step = make("span", { class: "muted" });
     const caption = named ? make("figcaption", {}, key(run.colour), run.name, step) : undefined;
@@ -99,14 +102,14 @@ class Samples {
 function gaps(width, height, half) {
   const cell = (width - 7 * GAP) / 6;
   const rows = (height - GAP) / (cell + GAP);
-  const root = make("svg:svg", { viewBox: `0 0 ${width / 2} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const root = make("svg:svg", { viewBox: `${GAP / 2 + half * (width - GAP) / 2} 0 ${(width - GAP) / 2} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   if (!Number.isInteger(cell) || !Number.isInteger(rows)) return root; // not a sheet of squares: gaps stay white
   // Half a pixel more on either side: enlarged, white bleeds into the pictures.
   for (let column = 0; column <= 6; column++) {
-    root.append(make("svg:rect", { x: column * (cell + GAP) - half * width / 2 - 0.5, y: 0, width: GAP + 1, height }));
+    root.append(make("svg:rect", { x: column * (cell + GAP) - 0.5, y: 0, width: GAP + 1, height }));
   }
   for (let row = 0; row <= rows; row++) {
-    root.append(make("svg:rect", { x: 0, y: row * (cell + GAP) - 0.5, width: width / 2, height: GAP + 1 }));
+    root.append(make("svg:rect", { x: 0, y: row * (cell + GAP) - 0.5, width, height: GAP + 1 }));
   }
   return root;
 }
