@@ -29,8 +29,9 @@ const STYLE: &str = concat!(include_str!("page/page.css"), include_str!("page/ch
 const SCRIPT: &str = concat!(
     include_str!("page/charts.js"),
     include_str!("page/samples.js"),
-    include_str!("page/page.js"),
-    include_str!("page/facts.js")
+    include_str!("page/curves.js"),
+    include_str!("page/head.js"),
+    include_str!("page/facts.js"),
 );
 
 /// A run's page, written again and again while the run goes on.

@@ -24,7 +24,8 @@ function smooth(points) {
   if (points.length < FEWEST_TO_SMOOTH) return points;
   const radius = Math.max(2, Math.round(points.length * SMOOTHED_PART));
   return points.map(([step], at) => {
-    let sum = 0, weights = 0;
+    let sum = 0,
+      weights = 0;
     for (let other = Math.max(0, at - radius); other <= Math.min(points.length - 1, at + radius); other++) {
       const weight = radius + 1 - Math.abs(other - at);
       sum += weight * points[other][1];
@@ -72,10 +73,12 @@ const steps = (step) => step.toLocaleString("en");
 
 /// The index of the point nearest to a step.
 function nearest(points, step) {
-  let low = 0, high = points.length - 1;
+  let low = 0,
+    high = points.length - 1;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (points[middle][0] <= step) low = middle; else high = middle;
+    if (points[middle][0] <= step) low = middle;
+    else high = middle;
   }
   return Math.abs(points[low][0] - step) <= Math.abs(points[high][0] - step) ? low : high;
 }
@@ -99,9 +102,12 @@ class Chart {
     new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(place);
   }
 
-  static redraw() { for (const chart of Chart.all) chart.draw(); }
-
-  static leave() { for (const chart of Chart.all) chart.show(null); }
+  static redraw() {
+    for (const chart of Chart.all) chart.draw();
+  }
+  static leave() {
+    for (const chart of Chart.all) chart.show(null);
+  }
 
   inWords() {
     const last = ({ name, points }) => `${name} ${this.panel.exact(points.at(-1)[1])} at step ${points.at(-1)[0]}`;
@@ -113,10 +119,12 @@ class Chart {
     if (width === 0) return;
     const { smooth: smoothing, logarithmic } = this.view(this.panel);
     const usable = ([, value]) => value !== null && (!logarithmic || value > 0);
-    this.curves = this.panel.series.map((series) => {
-      const raw = series.points.filter(usable);
-      return { ...series, raw, line: smoothing ? smooth(raw) : raw };
-    }).filter(({ raw }) => raw.length > 0);
+    this.curves = this.panel.series
+      .map((series) => {
+        const raw = series.points.filter(usable);
+        return { ...series, raw, line: smoothing ? smooth(raw) : raw };
+      })
+      .filter(({ raw }) => raw.length > 0);
     const root = make("svg:svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, "aria-hidden": "true" });
     this.place.replaceChildren(root);
     if (this.curves.length === 0) return;
@@ -132,7 +140,8 @@ class Chart {
   scale(width, logarithmic) {
     const all = this.curves.flatMap(({ raw }) => raw);
     const values = [...all.map(([, value]) => value), ...(this.panel.baselines ?? []).map(({ value }) => value)];
-    let low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
+    let low = values.reduce((a, b) => Math.min(a, b)),
+      high = values.reduce((a, b) => Math.max(a, b));
     if (logarithmic) {
       [low, high] = [low / 1.1, high * 1.1];
     } else {
@@ -141,10 +150,15 @@ class Chart {
       [low, high] = [low < 0 || !this.panel.fromZero ? low - room : low, high + room];
     }
     const bend = logarithmic ? Math.log : (value) => value;
-    this.last = Math.max(1, ...this.panel.ends ?? [], all.reduce((most, [step]) => Math.max(most, step), 0));
-    this.x = (step) => EDGE.left + (width - EDGE.left - EDGE.right) * step / this.last;
-    this.y = (value) => HEIGHT - EDGE.bottom - (HEIGHT - EDGE.top - EDGE.bottom) * (bend(value) - bend(low)) / (bend(high) - bend(low));
-    this.stepAt = (x) => (x - EDGE.left) / (width - EDGE.left - EDGE.right) * this.last;
+    this.last = Math.max(
+      1,
+      ...(this.panel.ends ?? []),
+      all.reduce((most, [step]) => Math.max(most, step), 0),
+    );
+    this.x = (step) => EDGE.left + ((width - EDGE.left - EDGE.right) * step) / this.last;
+    this.y = (value) =>
+      HEIGHT - EDGE.bottom - ((HEIGHT - EDGE.top - EDGE.bottom) * (bend(value) - bend(low))) / (bend(high) - bend(low));
+    this.stepAt = (x) => ((x - EDGE.left) / (width - EDGE.left - EDGE.right)) * this.last;
     this.ticks = logarithmic ? logarithmicTicks(low, high) : ticks(low, high, 4);
   }
 
@@ -163,9 +177,18 @@ class Chart {
   }
 
   drawCurves(root, smoothing) {
-    const path = (points) => "M" + points.map(([step, value]) => `${this.x(step).toFixed(1)} ${this.y(value).toFixed(1)}`).join("L");
+    const path = (points) =>
+      "M" + points.map(([step, value]) => `${this.x(step).toFixed(1)} ${this.y(value).toFixed(1)}`).join("L");
     for (const { value } of this.panel.baselines ?? []) {
-      root.append(make("svg:path", { class: "baseline", d: path([[0, value], [this.last, value]]) }));
+      root.append(
+        make("svg:path", {
+          class: "baseline",
+          d: path([
+            [0, value],
+            [this.last, value],
+          ]),
+        }),
+      );
     }
     for (const { step, kind } of this.panel.warnings ?? []) {
       const x = this.x(step);
@@ -178,10 +201,17 @@ class Chart {
       const style = `stroke: ${colour}`;
       if (smoothing && raw !== line) root.append(make("svg:path", { class: "curve raw", style, d: path(raw) }));
       root.append(make("svg:path", { class: "curve line", style, "stroke-dasharray": dash, d: path(line) }));
-      if (line.length === 1) root.append(make("svg:circle", { class: "mark", style, cx: this.x(line[0][0]), cy: this.y(line[0][1]), r: 3 }));
+      if (line.length === 1)
+        root.append(make("svg:circle", { class: "mark", style, cx: this.x(line[0][0]), cy: this.y(line[0][1]), r: 3 }));
     }
     for (const { step, value, colour, title } of this.panel.marks ?? []) {
-      root.append(make("svg:circle", { class: "mark", style: `stroke: ${colour}`, cx: this.x(step), cy: this.y(value), r: 4.5 }, make("svg:title", {}, title)));
+      root.append(
+        make(
+          "svg:circle",
+          { class: "mark", style: `stroke: ${colour}`, cx: this.x(step), cy: this.y(value), r: 4.5 },
+          make("svg:title", {}, title),
+        ),
+      );
     }
   }
 
@@ -214,13 +244,22 @@ class Chart {
     const x = this.x(nearby);
     this.cursor.append(make("svg:line", { class: "crosshair", x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }));
     for (const { colour, at } of found) {
-      this.cursor.append(make("svg:circle", { cx: this.x(at[0]), cy: this.y(at[1]), r: 3.5, style: `fill: ${colour}` }));
+      this.cursor.append(
+        make("svg:circle", { cx: this.x(at[0]), cy: this.y(at[1]), r: 3.5, style: `fill: ${colour}` }),
+      );
     }
     if (!withValues) return;
-    const line = ({ name, colour, at }) => make("div", {}, make("span", {}, make("i", { style: `background: ${colour}` }), name || this.panel.title), make("b", {}, this.panel.exact(at[1])));
+    const line = ({ name, colour, at }) =>
+      make(
+        "div",
+        {},
+        make("span", {}, make("i", { style: `background: ${colour}` }), name || this.panel.title),
+        make("b", {}, this.panel.exact(at[1])),
+      );
     const warned = (this.panel.warnings ?? []).filter((warning) => Math.abs(this.x(warning.step) - x) < 6);
     this.readout.replaceChildren(
-      make("div", { class: "muted" }, `Step ${steps(nearby)}`), ...found.map(line),
+      make("div", { class: "muted" }, `Step ${steps(nearby)}`),
+      ...found.map(line),
       ...warned.map(({ kind }) => make("div", { class: "warned" }, kind)),
     );
     this.readout.hidden = false;
@@ -231,15 +270,31 @@ class Chart {
 
 /// A chart with its title, note and legend.
 function panelWith(panel, view) {
-  const sample = ({ colour, dash }) => make("svg:svg", { viewBox: "0 0 20 8", "aria-hidden": "true" },
-    make("svg:path", { d: "M1 4h18", class: "curve", style: `stroke: ${colour}`, "stroke-dasharray": dash }));
-  const entry = (series) => make("li", {}, sample(series), series.name,
-    make("b", {}, panel.exact(series.points.at(-1)[1])), series.best && make("small", {}, series.best));
-  const baseline = ({ name, value }) => make("li", {}, sample({ colour: "var(--muted)", dash: "4 3" }), name, make("b", {}, panel.exact(value)));
+  const sample = ({ colour, dash }) =>
+    make(
+      "svg:svg",
+      { viewBox: "0 0 20 8", "aria-hidden": "true" },
+      make("svg:path", { d: "M1 4h18", class: "curve", style: `stroke: ${colour}`, "stroke-dasharray": dash }),
+    );
+  const entry = (series) =>
+    make(
+      "li",
+      {},
+      sample(series),
+      series.name,
+      make("b", {}, panel.exact(series.points.at(-1)[1])),
+      series.best && make("small", {}, series.best),
+    );
+  const baseline = ({ name, value }) =>
+    make("li", {}, sample({ colour: "var(--muted)", dash: "4 3" }), name, make("b", {}, panel.exact(value)));
   const plot = make("div", { class: "plot", "data-panel": panel.id });
-  const article = make("article", { class: "panel card" },
+  const article = make(
+    "article",
+    { class: "panel card" },
     make("header", {}, make("h3", {}, panel.title), make("p", {}, panel.note)),
-    make("ul", { class: "legend" }, panel.series.map(entry), (panel.baselines ?? []).map(baseline)), plot);
+    make("ul", { class: "legend" }, panel.series.map(entry), (panel.baselines ?? []).map(baseline)),
+    plot,
+  );
   new Chart(plot, panel, view);
   return article;
 }

@@ -2,7 +2,10 @@
 // direction, so that a phone can stack them.
 
 const GAP = 4; // white pixels between two pictures of a sheet
-const COLUMNS = [["Real A", "A → B", "cycled"], ["Real B", "B → A", "cycled"]];
+const COLUMNS = [
+  ["Real A", "A → B", "cycled"],
+  ["Real B", "B → A", "cycled"],
+];
 const PLAY_MILLISECONDS = 700;
 
 class Samples {
@@ -41,15 +44,27 @@ class Samples {
       images.push(image);
       const { width, height } = run.sheets[0];
       const shown = (width - GAP) / 2; // half a gap on either side, so that stacked halves stand in line
-      image.style.width = `${width / shown * 100}%`;
+      image.style.width = `${(width / shown) * 100}%`;
       image.style.marginLeft = `${-(GAP / 2 / shown + index) * 100}%`;
-      return make("div", { class: "half" },
-        make("div", { class: "columns" }, names.map((name, column) => make(column === 1 ? "b" : "span", {}, name))),
-        make("div", { class: "crop", style: `aspect-ratio: ${shown} / ${height}` }, image, gaps(width, height, index)));
+      return make(
+        "div",
+        { class: "half" },
+        make(
+          "div",
+          { class: "columns" },
+          names.map((name, column) => make(column === 1 ? "b" : "span", {}, name)),
+        ),
+        make("div", { class: "crop", style: `aspect-ratio: ${shown} / ${height}` }, image, gaps(width, height, index)),
+      );
     };
     const step = make("span", { class: "muted" });
     const caption = named ? make("figcaption", {}, key(run.colour), run.name, step) : undefined;
-    const figure = make("figure", { class: "sheet card" }, caption, make("div", { class: "halves" }, COLUMNS.map(half)));
+    const figure = make(
+      "figure",
+      { class: "sheet card" },
+      caption,
+      make("div", { class: "halves" }, COLUMNS.map(half)),
+    );
     return { run, figure, images, step };
   }
 
@@ -77,7 +92,9 @@ class Samples {
     clearInterval(this.timer);
     this.timer = undefined;
     this.button.setAttribute("aria-pressed", on);
-    this.button.querySelector("path").setAttribute("d", on ? "M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z" : "M4 2.5v11l9-5.5z");
+    this.button
+      .querySelector("path")
+      .setAttribute("d", on ? "M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z" : "M4 2.5v11l9-5.5z");
     this.button.querySelector(".for-readers").textContent = on ? "Pause" : "Play";
     if (!on) return;
     const last = this.steps.length - 1;
@@ -90,7 +107,8 @@ class Samples {
 
   /// Arrows move wherever the focus is, but for what has a use for them itself.
   key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, button, summary, a, .plot")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, button, summary, a, .plot"))
+      return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by) return;
     event.preventDefault();
@@ -102,7 +120,11 @@ class Samples {
 function gaps(width, height, half) {
   const cell = (width - 7 * GAP) / 6;
   const rows = (height - GAP) / (cell + GAP);
-  const root = make("svg:svg", { viewBox: `${GAP / 2 + half * (width - GAP) / 2} 0 ${(width - GAP) / 2} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const root = make("svg:svg", {
+    viewBox: `${GAP / 2 + (half * (width - GAP)) / 2} 0 ${(width - GAP) / 2} ${height}`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  });
   if (!Number.isInteger(cell) || !Number.isInteger(rows)) return root; // not a sheet of squares: gaps stay white
   // Half a pixel more on either side: enlarged, white bleeds into the pictures.
   for (let column = 0; column <= 6; column++) {
