@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use models::families::{Family, GeneratorSize};
+use models::families::{Family, GeneratorOptions};
 use models::{FORMAT_VERSION, Metadata, Role, pixels, weights_hash};
 use models_torch::{Format, Module, SavedNetwork};
 use rand::SeedableRng;
@@ -29,7 +29,7 @@ fn assert_ends(output: &Output, code: i32, message: &str) {
 
 fn saved(role: Role, family: Family) -> SavedNetwork {
     let network = match role.is_generator() {
-        true => family.generator(GeneratorSize { width: 4, blocks: 2 }),
+        true => family.generator(GeneratorOptions::sized(4, 2)),
         false => family.discriminator(4),
     };
     let mut random = rand_pcg::Pcg64::seed_from_u64(1);

@@ -105,7 +105,7 @@ fn bytes_per_pixel(network: &Network, side: usize) -> Result<u64, ContractError>
 
 #[cfg(test)]
 mod tests {
-    use models::families::{Family, GeneratorSize};
+    use models::families::{Family, GeneratorOptions};
     use models::{FORMAT_VERSION, Role};
 
     use super::*;
@@ -115,7 +115,7 @@ mod tests {
             format_version: FORMAT_VERSION,
             role: Role::GAb,
             family: Some(Family::Paper),
-            network: Family::Paper.generator(GeneratorSize { width: 64, blocks: 9 }),
+            network: Family::Paper.generator(GeneratorOptions::sized(64, 9)),
             data_set: "horse2zebra".into(),
             training_size: 256,
             pixel_range: pixels::RANGE,

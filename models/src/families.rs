@@ -19,25 +19,49 @@ pub enum Family {
     Paper,
 }
 
-/// How large a generator is.
+/// How a generator doubles its features' size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpConvolution {
+    /// Transposed convolution, as in the paper.
+    #[default]
+    Transpose,
+    /// Nearest neighbours twice as large, then a convolution: every output has the same number of inputs, so that no
+    /// checkerboard comes from their overlap (Odena et al. 2016, distill.pub/2016/deconv-checkerboard).
+    Resize,
+}
+
+/// What is free within a family of generators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GeneratorSize {
+pub struct GeneratorOptions {
     /// Channels after the first convolution: 64 in the paper.
     pub width: usize,
     /// Residual or concatenating blocks: 9 in the paper for 256×256, 6 for 128×128.
     pub blocks: usize,
+    /// How the last stages double the size.
+    pub up: UpConvolution,
+    /// Whether `concat` has a norm before its last `tanh`. Without one the generator may choose brightness and contrast
+    /// itself. The paper's has none anyway.
+    pub output_norm: bool,
 }
 
-impl Default for GeneratorSize {
+impl GeneratorOptions {
+    /// The family's own layers in another size.
+    pub const fn sized(width: usize, blocks: usize) -> Self {
+        Self { width, blocks, up: UpConvolution::Transpose, output_norm: true }
+    }
+}
+
+impl Default for GeneratorOptions {
     fn default() -> Self {
-        Self { width: 64, blocks: 9 }
+        Self::sized(64, 9)
     }
 }
 
 impl Family {
     /// The generator: `[n, 3, h, w]` in [-1, 1] to the same; `h` and `w` are multiples of 4.
-    pub fn generator(self, size: GeneratorSize) -> Network {
-        let GeneratorSize { width, blocks } = size;
+    pub fn generator(self, options: GeneratorOptions) -> Network {
+        let GeneratorOptions { width, blocks, up, output_norm } = options;
         let mut layers = self.same_conv("stem.conv", 3, width, 7); // [n, width, h, w]
         layers.extend(self.norm_relu("stem.norm", width));
         for (stage, from) in [("down1", width), ("down2", 2 * width)] {
@@ -53,26 +77,15 @@ impl Family {
             }
         } // concat: [n, 4·width·(blocks + 1), h/4, w/4]
         for (stage, from, to) in [("up1", channels, 2 * width), ("up2", 2 * width, width)] {
-            layers.push(self.up_conv(&format!("{stage}.conv"), from, to));
+            layers.extend(self.up_conv(up, &format!("{stage}.conv"), from, to));
             layers.extend(self.norm_relu(&format!("{stage}.norm"), to));
         } // [n, width, h, w]
         layers.extend(self.same_conv("head.conv", width, 3, 7)); // [n, 3, h, w]
-        if self == Self::Concat {
+        if self == Self::Concat && output_norm {
             layers.push(self.norm("head.norm", 3));
         }
         layers.push(Layer::Tanh);
         Network { channels: 3, layers }
-    }
-
-    /// The generator without the norm before its last `tanh`, so that it may choose brightness and contrast itself. The
-    /// paper's has none anyway.
-    pub fn generator_without_output_norm(self, size: GeneratorSize) -> Network {
-        let mut network = self.generator(size);
-        if self == Self::Concat {
-            let last = network.layers.len() - 1; // norm, tanh
-            network.layers.remove(last - 1);
-        }
-        network
     }
 
     /// The discriminator: `[n, 3, h, w]` in [-1, 1] to a verdict on each patch, `[n, 1, …]`.
@@ -136,14 +149,19 @@ impl Family {
         conv(name, from, to, 4, stride, pad)
     }
 
-    /// A transposed convolution that doubles the size.
-    fn up_conv(self, name: &str, from: usize, to: usize) -> Layer {
+    /// A convolution that doubles the size.
+    fn up_conv(self, up: UpConvolution, name: &str, from: usize, to: usize) -> Vec<Layer> {
+        if up == UpConvolution::Resize {
+            let mut layers = vec![Layer::Upsample { factor: 2 }];
+            layers.extend(self.same_conv(name, from, to, 3));
+            return layers;
+        }
         let (crop, extra) = match self {
             // The full output has 2n + 1 rows; TensorFlow's `same` drops the last.
             Self::Concat => (Pads { bottom: 1, right: 1, ..Pads::NONE }, 0),
             Self::Paper => (Pads::all(1), 1),
         };
-        Layer::ConvTranspose { name: name.into(), from, to, kernel: 3, stride: 2, crop, extra }
+        vec![Layer::ConvTranspose { name: name.into(), from, to, kernel: 3, stride: 2, crop, extra }]
     }
 
     fn norm(self, name: &str, channels: usize) -> Layer {
@@ -173,7 +191,7 @@ mod tests {
     #[test]
     fn full_size_generators_have_the_published_size() {
         for (family, parameters, gigamacs) in [(Family::Paper, 11_378_179, 49.6), (Family::Concat, 35_276_553, 147.0)] {
-            let network = family.generator(GeneratorSize::default());
+            let network = family.generator(GeneratorOptions::default());
             let table = parameters::table(&network);
             assert_eq!(parameters::count(&table), parameters, "{family:?}");
             let summary = shapes::trace(&network, 256, 256).expect("256 fits");
@@ -184,16 +202,41 @@ mod tests {
 
     #[test]
     fn the_output_norm_is_all_that_is_left_out() {
-        let size = GeneratorSize { width: 4, blocks: 1 };
+        let with = GeneratorOptions::sized(4, 1);
+        let without = GeneratorOptions { output_norm: false, ..with };
         let names = |network: &Network| {
             parameters::table(network).into_iter().map(|parameter| parameter.name).collect::<Vec<_>>()
         };
-        let (with, without) = (Family::Concat.generator(size), Family::Concat.generator_without_output_norm(size));
+        assert_eq!(Family::Paper.generator(without), Family::Paper.generator(with));
+        let (with, without) = (Family::Concat.generator(with), Family::Concat.generator(without));
         let mut expected = names(&with);
         expected.retain(|name| !name.starts_with("head.norm"));
         assert_eq!(names(&without), expected);
         assert_eq!(without.layers.last(), Some(&Layer::Tanh));
-        assert_eq!(Family::Paper.generator_without_output_norm(size), Family::Paper.generator(size));
+    }
+
+    #[test]
+    fn resize_convolution_keeps_every_shape_but_the_up_convolutions_weights() {
+        for family in [Family::Paper, Family::Concat] {
+            let transpose = GeneratorOptions::sized(4, 1);
+            let resize = GeneratorOptions { up: UpConvolution::Resize, ..transpose };
+            let [old, new] = [transpose, resize].map(|options| family.generator(options));
+            let output = |network: &Network| shapes::trace(network, 16, 20).expect("16×20 fits").output();
+            assert_eq!(output(&new), output(&old), "{family:?}");
+            let differing: Vec<String> = parameters::table(&old)
+                .into_iter()
+                .zip(parameters::table(&new))
+                .filter(|(old, new)| old != new)
+                .map(|(old, new)| format!("{} {:?} {:?}", old.name, old.shape, new.shape))
+                .collect();
+            let up1 =
+                if family == Family::Paper { "[16, 8, 3, 3] [8, 16, 3, 3]" } else { "[32, 8, 3, 3] [8, 32, 3, 3]" };
+            assert_eq!(
+                differing,
+                [format!("up1.conv.weight {up1}"), "up2.conv.weight [8, 4, 3, 3] [4, 8, 3, 3]".into()],
+                "{family:?}"
+            );
+        }
     }
 
     #[test]
@@ -207,7 +250,7 @@ mod tests {
     #[test]
     fn a_network_survives_its_json() {
         for family in [Family::Paper, Family::Concat] {
-            let network = family.generator(GeneratorSize { width: 8, blocks: 2 });
+            let network = family.generator(GeneratorOptions::sized(8, 2));
             let json = serde_json::to_string(&network).expect("a tree of plain values");
             assert_eq!(serde_json::from_str::<Network>(&json).expect("its own JSON"), network);
         }

@@ -123,14 +123,14 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::families::GeneratorSize;
+    use crate::families::GeneratorOptions;
 
     fn metadata() -> Metadata {
         Metadata {
             format_version: FORMAT_VERSION,
             role: Role::GAb,
             family: Some(Family::Paper),
-            network: Family::Paper.generator(GeneratorSize { width: 4, blocks: 1 }),
+            network: Family::Paper.generator(GeneratorOptions::sized(4, 1)),
             data_set: "stripes".into(),
             training_size: 64,
             pixel_range: [-1.0, 1.0],

@@ -104,12 +104,12 @@ impl Backend for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::families::{Family, GeneratorSize};
+    use crate::families::{Family, GeneratorOptions};
 
     #[test]
     fn names_are_unique() {
         for family in [Family::Paper, Family::Concat] {
-            let networks = [family.generator(GeneratorSize { width: 4, blocks: 3 }), family.discriminator(4)];
+            let networks = [family.generator(GeneratorOptions::sized(4, 3)), family.discriminator(4)];
             for network in networks {
                 let mut names: Vec<_> = table(&network).into_iter().map(|parameter| parameter.name).collect();
                 let all = names.len();
@@ -124,7 +124,7 @@ mod tests {
     /// up-convolution 3 · 16.
     #[test]
     fn concatenating_blocks_read_all_earlier_features() {
-        let table = table(&Family::Concat.generator(GeneratorSize { width: 4, blocks: 2 }));
+        let table = table(&Family::Concat.generator(GeneratorOptions::sized(4, 2)));
         let shape = |name: &str| &table.iter().find(|parameter| parameter.name == name).expect(name).shape;
         assert_eq!(shape("block2.conv1.weight"), &[16, 32, 3, 3]);
         assert_eq!(shape("up1.conv.weight"), &[48, 8, 3, 3]);

@@ -276,11 +276,11 @@ impl Backend for Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::families::{Family, GeneratorSize};
+    use crate::families::{Family, GeneratorOptions};
 
     #[test]
     fn a_size_that_does_not_fit_names_the_multiple_and_the_next_that_does() {
-        let network = Family::Paper.generator(GeneratorSize { width: 4, blocks: 2 });
+        let network = Family::Paper.generator(GeneratorOptions::sized(4, 2));
         let error = check_size(&network, 250, 256).expect_err("250 is no multiple of 4");
         assert_eq!(
             error.to_string(),
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn reflection_needs_more_pixels_than_it_mirrors() {
-        let size = GeneratorSize { width: 4, blocks: 1 };
+        let size = GeneratorOptions::sized(4, 1);
         assert!(
             check_size(&Family::Paper.generator(size), 4, 4).is_err(),
             "the block mirrors the one pixel it has left"
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_tree_that_contradicts_itself_is_refused_with_the_layer() {
-        let mut network = Family::Concat.generator(GeneratorSize { width: 4, blocks: 1 });
+        let mut network = Family::Concat.generator(GeneratorOptions::sized(4, 1));
         network.layers.remove(3); // down1.conv
         let error = trace(&network, 16, 16).expect_err("down1.norm expects twice the channels");
         assert!(error.to_string().contains("down1.norm: expects 8 channels"), "{error}");
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_stride_of_zero_is_refused() {
-        let mut network = Family::Concat.generator(GeneratorSize { width: 4, blocks: 1 });
+        let mut network = Family::Concat.generator(GeneratorOptions::sized(4, 1));
         let Some(Layer::Conv { stride, .. }) = network.layers.first_mut() else { panic!("it begins with one") };
         *stride = 0;
         assert_eq!(smallest_size(&network), Err(ShapeError::Stride { layer: "stem.conv".into() }));
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn generators_give_back_the_size_they_take() {
         for family in [Family::Paper, Family::Concat] {
-            let network = family.generator(GeneratorSize { width: 4, blocks: 2 });
+            let network = family.generator(GeneratorOptions::sized(4, 2));
             for (height, width) in [(8, 8), (16, 24), (64, 32)] {
                 let output = trace(&network, height, width).expect("multiples of 4").output();
                 assert_eq!(output, Shape { channels: 3, height, width }, "{family:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use models::families::{Family, GeneratorSize};
+use models::families::{Family, GeneratorOptions};
 use models::{Network, Weight, parameters};
 use models_torch::Module;
 use safetensors::SafeTensors;
@@ -22,7 +22,7 @@ const GRADIENT: f32 = 1e-3;
 const GRADIENT_FLOOR: f32 = 1e-5;
 
 const WEIGHTS: LossWeights = LossWeights { cycle: 10.0, identity: 5.0 };
-const SIZE: GeneratorSize = GeneratorSize { width: 4, blocks: 2 };
+const SIZE: GeneratorOptions = GeneratorOptions::sized(4, 2);
 
 struct Golden {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,

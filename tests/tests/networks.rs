@@ -1,7 +1,7 @@
 //! Whole networks: the parameter table everywhere, parity of the runtimes, and the way of a file from `.ot` to `.onnx`.
 
-use models::families::{Family, GeneratorSize};
-use models::{Network, parameters, weights_hash};
+use models::families::{Family, GeneratorOptions, UpConvolution};
+use models::{parameters, weights_hash};
 use models_torch::{Format, SavedNetwork, Weights};
 use program::Device;
 use rand::SeedableRng;
@@ -12,7 +12,7 @@ use tests::{Problem, assert_close, on_onnx_runtime, on_torch};
 const NETWORK: f32 = 1e-4;
 
 const FAMILIES: [Family; 2] = [Family::Paper, Family::Concat];
-const SIZE: GeneratorSize = GeneratorSize { width: 6, blocks: 3 };
+const SIZE: GeneratorOptions = GeneratorOptions::sized(6, 3);
 
 /// Height and width, also not square, and the smallest that the paper's generator takes.
 const SIZES: [(usize, usize, usize); 4] = [(1, 8, 8), (1, 32, 32), (1, 24, 52), (2, 16, 16)];
@@ -55,23 +55,11 @@ fn whole_generators_are_the_same_in_libtorch_and_in_onnx_runtime() {
     }
 }
 
-/// A resize-convolution generator: upsampling is in neither family yet, but is exported all the same.
-fn upsampling(network: &Network) -> Network {
-    use models::{Layer, Pads};
-    let layers = network.layers.iter().flat_map(|layer| match layer {
-        Layer::ConvTranspose { name, from, to, .. } => vec![
-            Layer::Upsample { factor: 2 },
-            Layer::Conv { name: name.clone(), from: *from, to: *to, kernel: 3, stride: 1, pad: Pads::all(1) },
-        ],
-        other => vec![other.clone()],
-    });
-    Network { channels: network.channels, layers: layers.collect() }
-}
-
 #[test]
 fn what_is_exported_means_the_same_to_a_second_runtime() {
     for family in FAMILIES {
-        for network in [family.generator(SIZE), upsampling(&family.generator(SIZE))] {
+        for up in [UpConvolution::Transpose, UpConvolution::Resize] {
+            let network = family.generator(GeneratorOptions { up, ..SIZE });
             for (seed, (batch, height, width)) in (0..).zip(SIZES) {
                 let problem = Problem::random(network.clone(), batch, height, width, seed);
                 let what = format!("rten, {family:?}, {batch} × {height}×{width}");

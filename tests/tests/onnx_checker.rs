@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use models::families::{Family, GeneratorSize};
+use models::families::{Family, GeneratorOptions};
 use tests::Problem;
 
 /// Checks a file and prints the shape that inference gives its output.
@@ -31,7 +31,7 @@ fn the_onnx_package_accepts_every_family() {
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     for family in [Family::Paper, Family::Concat] {
-        let problem = Problem::random(family.generator(GeneratorSize { width: 4, blocks: 2 }), 1, 16, 16, 1);
+        let problem = Problem::random(family.generator(GeneratorOptions::sized(4, 2)), 1, 16, 16, 1);
         let path = folder.path().join("model.onnx");
         std::fs::write(&path, problem.to_onnx()).expect("writable");
         let output = Command::new(&python).arg("-c").arg(SCRIPT).arg(&path).output().expect("it just ran");

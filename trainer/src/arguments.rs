@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use models::families::Family;
 use program::{ConsoleArguments, Device};
 
-use crate::settings::{Augment, Length, Objective, Preset, Schedule, Settings};
+use crate::settings::{Augment, Length, Objective, Precision, Preset, Schedule, Settings, Upsample};
 
 /// Train a CycleGAN: two folders of unpaired pictures to two generators
 ///
@@ -97,6 +97,15 @@ pub struct TrainingArguments {
     /// channel, which a discriminator soon tells from real pictures: on small data sets training does not recover.
     #[arg(long)]
     pub output_norm: bool,
+    /// How generators double the size
+    #[arg(long, value_enum, default_value = "transpose")]
+    pub upsample: Upsample,
+    /// What convolutions are computed in
+    ///
+    /// Weights, norms and losses stay 32-bit floats. bf16 is fast on recent cards; a CPU without instructions for it is
+    /// slower.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Precision,
     /// Family of the discriminators, instead of the preset's
     #[arg(long, value_parser = family, value_name = "concat|paper")]
     pub discriminator: Option<Family>,
@@ -175,6 +184,8 @@ impl TrainingArguments {
             preset: self.preset,
             generator: self.generator.unwrap_or(family),
             output_norm: self.output_norm,
+            upsample: self.upsample,
+            precision: self.precision,
             discriminator: self.discriminator.unwrap_or(family),
             objective: self.objective.unwrap_or(objective),
             augment: self.augment.unwrap_or(augment),

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use models::Network;
-use models::families::{Family, GeneratorSize};
+use models::families::{Family, GeneratorOptions, UpConvolution};
 use serde::{Deserialize, Serialize};
 
 /// A family's network, objective, augmentation and rate together.
@@ -24,6 +24,44 @@ pub enum Objective {
     Separate,
     /// Both the sum of all losses
     Joint,
+}
+
+/// How generators double the size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Upsample {
+    /// Transposed convolution
+    Transpose,
+    /// Nearest neighbours, then a convolution: the cure for checkerboards
+    Resize,
+}
+
+impl From<Upsample> for UpConvolution {
+    fn from(upsample: Upsample) -> Self {
+        match upsample {
+            Upsample::Transpose => Self::Transpose,
+            Upsample::Resize => Self::Resize,
+        }
+    }
+}
+
+/// What convolutions are computed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32-bit floats
+    F32,
+    /// bfloat16
+    Bf16,
+}
+
+impl From<Precision> for models_torch::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 /// How pictures get the training size.
@@ -89,6 +127,10 @@ pub struct Settings {
     pub generator: Family,
     /// Whether a concat generator has a norm before its last tanh.
     pub output_norm: bool,
+    /// How generators double the size.
+    pub upsample: Upsample,
+    /// What convolutions are computed in.
+    pub precision: Precision,
     /// Family of the discriminators.
     pub discriminator: Family,
     /// What the generators minimise.
@@ -128,11 +170,8 @@ pub struct Settings {
 impl Settings {
     /// A generator.
     pub fn generator_network(&self) -> Network {
-        let size = GeneratorSize { width: self.width, blocks: self.blocks };
-        match self.output_norm {
-            true => self.generator.generator(size),
-            false => self.generator.generator_without_output_norm(size),
-        }
+        let Self { width, blocks, output_norm, upsample, .. } = *self;
+        self.generator.generator(GeneratorOptions { width, blocks, output_norm, up: upsample.into() })
     }
 }
 
@@ -147,6 +186,8 @@ pub(crate) mod tests {
             preset: Preset::Concat,
             generator: Family::Concat,
             output_norm: false,
+            upsample: Upsample::Transpose,
+            precision: Precision::F32,
             discriminator: Family::Concat,
             objective: Objective::Separate,
             augment: Augment::Squash,

@@ -30,7 +30,9 @@ impl Cyclegan {
     /// If the device has no memory for them.
     pub fn new(settings: &Settings, device: tch::Device) -> Result<Self, TchError> {
         let module = |index, network| {
-            Module::initialise(network, &mut generator(settings.seed, Purpose::Weights, [index, 0]), device)
+            let mut random = generator(settings.seed, Purpose::Weights, [index, 0]);
+            let module = Module::initialise(network, &mut random, device)?;
+            Ok::<_, TchError>(module.with_precision(settings.precision.into()))
         };
         let discriminators = || settings.discriminator.discriminator(settings.width);
         let networks = Networks {
@@ -80,5 +82,33 @@ impl Cyclegan {
         let [id_a, id_b] = losses.identity.unwrap_or_else(|| [d_a.zeros_like(), d_a.zeros_like()]);
         let all = [losses.adv_ab, losses.adv_ba, losses.cycle_a, losses.cycle_b, id_a, id_b, d_a, d_b];
         Tensor::f_stack(&all.map(|loss| loss.detach()), 0) // [8]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Precision;
+    use crate::settings::tests::small;
+
+    /// A pattern that differs from number to number.
+    fn picture(number: i64) -> Tensor {
+        let pixels = Tensor::arange(3 * 16 * 16, (tch::Kind::Float, tch::Device::Cpu)).view([1, 3, 16, 16]);
+        (pixels * 0.37 * number as f64).sin()
+    }
+
+    #[test]
+    fn bf16_trains_near_f32() {
+        let losses = |precision| {
+            let mut cyclegan = Cyclegan::new(&Settings { precision, ..small() }, tch::Device::Cpu).expect("small");
+            let mut train = |n: i64| cyclegan.update(&picture(2 * n + 1), &picture(2 * n + 2), 2e-4).expect("small");
+            let _first = train(0);
+            train(1)
+        };
+        let [whole, half] = [Precision::F32, Precision::Bf16].map(losses);
+        assert_eq!(half.kind(), tch::Kind::Float, "losses stay 32-bit floats");
+        let difference = (&whole - &half).abs().max().double_value(&[]);
+        assert!(difference > 0.0, "convolutions are computed in bf16");
+        assert!(difference < 0.05, "{difference}: bf16 has 8 bits, losses here are near 1");
     }
 }

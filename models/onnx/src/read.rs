@@ -75,14 +75,14 @@ fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use models::families::{Family, GeneratorSize};
+    use models::families::{Family, GeneratorOptions};
     use models::{FORMAT_VERSION, Role, parameters, pixels, weights_hash};
 
     use super::*;
     use crate::{ExportError, export};
 
     fn metadata_of(role: Role, family: Family) -> Metadata {
-        let size = GeneratorSize { width: 2, blocks: 2 };
+        let size = GeneratorOptions::sized(2, 2);
         Metadata {
             format_version: FORMAT_VERSION,
             role,

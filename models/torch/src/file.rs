@@ -181,7 +181,7 @@ fn write_safetensors(network: &SavedNetwork) -> Result<Vec<u8>, FileError> {
 
 #[cfg(test)]
 mod tests {
-    use models::families::{Family, GeneratorSize};
+    use models::families::{Family, GeneratorOptions};
     use models::{FORMAT_VERSION, Role, pixels};
     use rand::SeedableRng;
 
@@ -189,7 +189,7 @@ mod tests {
     use crate::Module;
 
     fn saved(family: Family) -> SavedNetwork {
-        let network = family.generator(GeneratorSize { width: 2, blocks: 1 });
+        let network = family.generator(GeneratorOptions::sized(2, 1));
         let mut random = rand_pcg::Pcg64::seed_from_u64(1);
         let module = Module::initialise(network.clone(), &mut random, tch::Device::Cpu).expect("small");
         let metadata = Metadata {
@@ -241,7 +241,7 @@ mod tests {
 
         // A file of another width under this network's metadata: written around the check.
         let mut other = saved(Family::Concat);
-        let wider = Family::Concat.generator(GeneratorSize { width: 4, blocks: 1 });
+        let wider = Family::Concat.generator(GeneratorOptions::sized(4, 1));
         other.metadata.network = wider;
         let path = written(&write_archive(&other).expect("libtorch takes any tensors"), ".ot");
         let error = read(&path).expect_err("all shapes differ").to_string();

@@ -1,15 +1,26 @@
 //! The fold over libtorch tensors.
 
 use models::{Backend, Join, Layer, Network, Pads, Weight, WeightsError, fold, parameters};
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::Weights;
+
+/// What convolutions are computed in. Weights, norms and all that lies between layers stay 32-bit floats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// bfloat16, by casts around each convolution: libtorch's autocast is not reachable for it from here.
+    Bf16,
+}
 
 /// A network with its weights, ready to run.
 #[derive(Debug)]
 pub struct Module {
     network: Network,
     weights: Weights,
+    precision: Precision,
 }
 
 impl Module {
@@ -19,7 +30,7 @@ impl Module {
     /// If the device has no memory for them.
     pub fn initialise(network: Network, random: &mut impl rand::Rng, device: Device) -> Result<Self, TchError> {
         let weights = Weights::initialise(parameters::table(&network), random, device)?;
-        Ok(Self { network, weights })
+        Ok(Self { network, weights, precision: Precision::F32 })
     }
 
     /// A network with weights from elsewhere.
@@ -28,7 +39,12 @@ impl Module {
     /// If the weights are not exactly the network's.
     pub fn from_weights(network: Network, weights: &[Weight], device: Device) -> Result<Self, WeightsError> {
         let weights = Weights::from_weights(parameters::table(&network), weights, device)?;
-        Ok(Self { network, weights })
+        Ok(Self { network, weights, precision: Precision::F32 })
+    }
+
+    /// The same, with convolutions computed in another precision.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Its tree of layers.
@@ -46,18 +62,43 @@ impl Module {
     /// # Errors
     /// libtorch's own: a shape that does not fit (check it with [`models::shapes`] before), or no memory.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        fold(&self.network.layers, &mut Forward { weights: &self.weights }, input.shallow_clone())
+        fold(
+            &self.network.layers,
+            &mut Forward { weights: &self.weights, precision: self.precision },
+            input.shallow_clone(),
+        )
     }
 }
 
 struct Forward<'a> {
     weights: &'a Weights,
+    precision: Precision,
 }
 
 impl Forward<'_> {
     fn parameter(&self, layer: &str, suffix: &str) -> &Tensor {
         let name = format!("{layer}.{suffix}");
         self.weights.get(&name).expect("the weights were made from this network's table")
+    }
+
+    /// A convolution's input, weight and bias in the precision that it is computed in.
+    fn operands(&self, layer: &str, x: &Tensor) -> Result<[Tensor; 3], TchError> {
+        let [weight, bias] = ["weight", "bias"].map(|suffix| self.parameter(layer, suffix));
+        match self.precision {
+            Precision::F32 => Ok([x, weight, bias].map(Tensor::shallow_clone)),
+            Precision::Bf16 => {
+                let cast = |tensor: &Tensor| tensor.f_to_kind(Kind::BFloat16);
+                Ok([cast(x)?, cast(weight)?, cast(bias)?])
+            }
+        }
+    }
+
+    /// A convolution's output as the next layer takes it.
+    fn result(&self, y: Tensor) -> Result<Tensor, TchError> {
+        match self.precision {
+            Precision::F32 => Ok(y),
+            Precision::Bf16 => y.f_to_kind(Kind::Float),
+        }
     }
 }
 
@@ -72,20 +113,21 @@ impl Backend for Forward<'_> {
     fn leaf(&mut self, layer: &Layer, x: Tensor) -> Result<Tensor, TchError> {
         match layer {
             Layer::Conv { name, stride, pad, .. } => {
-                let (weight, bias) = (self.parameter(name, "weight"), self.parameter(name, "bias"));
+                let [x, weight, bias] = self.operands(name, &x)?;
                 let (x, padding) = match pad.is_symmetric() {
                     true => (x, [pad.top as i64, pad.left as i64]),
                     false => (x.f_constant_pad_nd(last_axis_first(*pad))?, [0, 0]),
                 };
-                x.f_conv2d(weight, Some(bias), [*stride as i64; 2], padding, [1, 1], 1)
+                self.result(x.f_conv2d(&weight, Some(&bias), [*stride as i64; 2], padding, [1, 1], 1)?)
             }
             Layer::ConvTranspose { name, stride, crop, extra, .. } => {
-                let (weight, bias) = (self.parameter(name, "weight"), self.parameter(name, "bias"));
+                let [x, weight, bias] = self.operands(name, &x)?;
                 // libtorch crops alike on both sides; what is left to crop beyond that is cut off its output.
                 let (rows, columns) = (crop.top.min(crop.bottom), crop.left.min(crop.right));
                 let [padding, extra, stride] =
                     [[rows, columns], [*extra; 2], [*stride; 2]].map(|pair| pair.map(|side| side as i64));
-                let y = x.f_conv_transpose2d(weight, Some(bias), stride, padding, extra, 1, [1, 1])?;
+                let y = x.f_conv_transpose2d(&weight, Some(&bias), stride, padding, extra, 1, [1, 1])?;
+                let y = self.result(y)?;
                 match crop.is_symmetric() {
                     true => Ok(y),
                     false => cut(
@@ -113,8 +155,9 @@ impl Backend for Forward<'_> {
                 x.f_upsample_nearest2d([height * factor, width * factor], None, None)
             }
             Layer::Relu => x.f_relu(),
-            // tch's leaky_relu knows only the slope 0.01; prelu takes it as a tensor.
-            Layer::LeakyRelu { slope } => x.f_prelu(&Tensor::from_slice(&[*slope as f32]).f_to_device(x.device())?),
+            // tch's leaky_relu knows only the slope 0.01; prelu takes it as a tensor, made where it is needed: a copy from
+            // the CPU would wait for the device.
+            Layer::LeakyRelu { slope } => x.f_prelu(&Tensor::f_full([1], *slope, (Kind::Float, x.device()))?),
             Layer::Tanh => x.f_tanh(),
             Layer::Skip { .. } => unreachable!("the fold opens skip connections itself"),
         }

@@ -7,5 +7,5 @@ mod weights;
 
 pub use device::{DeviceError, device};
 pub use file::{FileError, Format, SavedNetwork, encode, read};
-pub use forward::Module;
+pub use forward::{Module, Precision};
 pub use weights::Weights;
