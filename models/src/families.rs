@@ -52,6 +52,21 @@ impl GeneratorOptions {
     }
 }
 
+impl GeneratorOptions {
+    /// The options with which `family` gives exactly this network; none where it gives no such one.
+    pub fn of(family: Family, network: &Network) -> Option<Self> {
+        let width = network.layers.iter().find_map(|layer| match layer {
+            Layer::Conv { to, .. } => Some(*to),
+            _ => None,
+        })?;
+        let blocks = network.layers.iter().filter(|layer| matches!(layer, Layer::Skip { .. })).count();
+        let ups = [UpConvolution::Transpose, UpConvolution::Resize];
+        let options =
+            ups.into_iter().flat_map(|up| [true, false].map(|output_norm| Self { width, blocks, up, output_norm }));
+        options.into_iter().find(|options| family.generator(*options) == *network)
+    }
+}
+
 impl Default for GeneratorOptions {
     fn default() -> Self {
         Self::sized(64, 9)
@@ -213,6 +228,22 @@ mod tests {
         expected.retain(|name| !name.starts_with("head.norm"));
         assert_eq!(names(&without), expected);
         assert_eq!(without.layers.last(), Some(&Layer::Tanh));
+    }
+
+    #[test]
+    fn a_networks_options_are_found_from_its_layers() {
+        for family in [Family::Paper, Family::Concat] {
+            for up in [UpConvolution::Transpose, UpConvolution::Resize] {
+                let options = GeneratorOptions { width: 6, blocks: 3, up, output_norm: family == Family::Paper };
+                assert_eq!(
+                    GeneratorOptions::of(family, &family.generator(options)).map(|found| (found.up, found.blocks)),
+                    Some((up, 3))
+                );
+                let mut other = family.generator(options);
+                other.layers.pop();
+                assert_eq!(GeneratorOptions::of(family, &other), None);
+            }
+        }
     }
 
     #[test]

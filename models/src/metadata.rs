@@ -10,7 +10,7 @@ use crate::{Network, families::Family};
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Which of the four networks of a CycleGAN this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Translates A to B.
@@ -24,6 +24,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All four, generators first.
+    pub const ALL: [Self; 4] = [Self::GAb, Self::GBa, Self::DA, Self::DB];
+
     /// The stem of its file: `g_ab`.
     pub const fn stem(self) -> &'static str {
         match self {

@@ -11,9 +11,9 @@ mod resize;
 mod write;
 
 pub use arrange::{crop, flip_horizontal, grid};
-pub use compare::{SizesDiffer, mean_l1};
+pub use compare::{MOST_PSNR, SizesDiffer, mean_l1, psnr, ssim};
 pub use find::{EXTENSIONS, FindError, find, is_picture};
 pub use image::{ImageFormat as Format, RgbImage as Picture};
-pub use read::{ReadError, decode, format, read, read_with_format};
+pub use read::{ReadError, decode, dimensions, format, read, read_with_format};
 pub use resize::{resize, resize_shorter, shorter_size};
 pub use write::{EncodeError, encode, encode_jpeg};

@@ -58,6 +58,20 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, ReadError> {
     Ok(decode_from(Cursor::new(bytes))?.0)
 }
 
+/// Columns and rows of a picture as its header says, before any orientation. The pixels are not decoded.
+///
+/// # Errors
+/// As [`read`].
+pub fn dimensions(path: &Path) -> Result<(u32, u32), ReadError> {
+    let file = BufReader::new(std::fs::File::open(path).map_err(ReadError::Open)?);
+    let reader = ImageReader::new(file).with_guessed_format().map_err(ReadError::Open)?;
+    if reader.format().is_none() {
+        return Err(ReadError::UnknownFormat);
+    }
+    catch_unwind(AssertUnwindSafe(|| reader.into_dimensions().map_err(ReadError::Decode)))
+        .unwrap_or(Err(ReadError::Panicked))
+}
+
 /// The format of a picture in memory, by its first bytes.
 ///
 /// # Errors

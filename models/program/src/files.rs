@@ -33,6 +33,26 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs_err::File::open(folder)?.sync_all()
 }
 
+/// Removes what a program that was killed had begun to write into a folder. Only for who knows that no other program
+/// writes there now. A folder that is not there is fine.
+///
+/// # Errors
+/// The system's, with the path.
+pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +65,22 @@ mod tests {
         write_whole(&path, b"second").expect("writable");
         assert_eq!(fs_err::read(&path).expect("just written"), b"second");
         assert_eq!(fs_err::read_dir(path.parent().expect("has one")).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_program_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in [".writing-x1Y2z3", "whole.png", ".hidden"] {
+            fs_err::write(folder.path().join(name), b"bytes").expect("writable");
+        }
+        remove_unfinished(folder.path()).expect("removable");
+        remove_unfinished(&folder.path().join("none")).expect("no folder is fine");
+        let mut left: Vec<_> = fs_err::read_dir(folder.path())
+            .expect("readable")
+            .map(|entry| entry.expect("readable").file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".hidden", "whole.png"]);
     }
 
     #[test]

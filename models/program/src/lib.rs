@@ -6,7 +6,11 @@ mod device;
 mod exit;
 pub mod files;
 pub mod interrupt;
+mod memory;
+mod nearest;
 
 pub use console::{Console, ConsoleArguments, bytes, count, duration, print_result};
 pub use device::Device;
 pub use exit::{Exit, Failure, OrExit, main};
+pub use memory::available_bytes;
+pub use nearest::nearest;

@@ -12,6 +12,8 @@ use models::{Metadata, MetadataError, Weight, WeightsError, check_weights, param
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Kind, TchError, Tensor};
 
+use crate::weights::tensor_bytes;
+
 /// Name of the tensor, or of the header's entry, that holds the metadata.
 const METADATA: &str = "metadata";
 
@@ -130,9 +132,7 @@ fn read_archive(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Weight>), FileError> {
         if found != expected {
             return Err(FileError::Kind { name, found: format!("{found:?}") });
         }
-        let contiguous = tensor.f_contiguous()?;
-        let mut bytes = vec![0; contiguous.numel() * found.elt_size_in_bytes()];
-        contiguous.f_copy_data_u8(&mut bytes, contiguous.numel())?;
+        let bytes = tensor_bytes(&tensor)?;
         if name == METADATA {
             json = Some(bytes);
         } else {

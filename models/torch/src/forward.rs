@@ -47,6 +47,15 @@ impl Module {
         Self { precision, ..self }
     }
 
+    /// The same network with other numbers as weights, flat in the table's order; they are copied.
+    ///
+    /// # Errors
+    /// If they are of another count, or the device has no memory left.
+    pub fn with_flat_weights(&self, flat: &Tensor) -> Result<Self, TchError> {
+        let weights = self.weights.with_flat(flat)?;
+        Ok(Self { network: self.network.clone(), weights, precision: self.precision })
+    }
+
     /// Its tree of layers.
     pub fn network(&self) -> &Network {
         &self.network

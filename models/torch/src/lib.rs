@@ -8,4 +8,4 @@ mod weights;
 pub use device::{DeviceError, device};
 pub use file::{FileError, Format, SavedNetwork, encode, read};
 pub use forward::{Module, Precision};
-pub use weights::Weights;
+pub use weights::{Weights, tensor_bytes};

@@ -9,10 +9,21 @@ use models::parameters::{Parameter, ParameterKind, count};
 use models::{Weight, WeightsError, check_weights};
 use rand::Rng;
 use rand_distr::{Distribution, Normal};
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, TchError, Tensor, no_grad};
 
 /// Standard deviation of a convolution's first weights (Zhu et al. 2017, appendix 7.2).
 const FIRST_DEVIATION: f32 = 0.02;
+
+/// A tensor's numbers as they lie in memory, row by row. Waits for the device.
+///
+/// # Errors
+/// If the device fails.
+pub fn tensor_bytes(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
+    let on_cpu = no_grad(|| tensor.f_to_device(Device::Cpu)?.f_contiguous())?;
+    let mut bytes = vec![0; on_cpu.numel() * on_cpu.f_kind()?.elt_size_in_bytes()];
+    on_cpu.f_copy_data_u8(&mut bytes, on_cpu.numel())?;
+    Ok(bytes)
+}
 
 /// The weights of one network.
 #[derive(Debug)]
@@ -51,6 +62,14 @@ impl Weights {
         let by_name: HashMap<_, _> = weights.iter().map(|weight| (weight.name.as_str(), weight)).collect();
         let values: Vec<f32> = table.iter().flat_map(|parameter| by_name[parameter.name.as_str()].values()).collect();
         Ok(Self::from_flat(table, &Tensor::from_slice(&values), device).expect("as many numbers as the table counts"))
+    }
+
+    /// The same table over other numbers, `[count]`, on their device; they are copied.
+    ///
+    /// # Errors
+    /// If they are of another count, or the device has no memory left.
+    pub fn with_flat(&self, flat: &Tensor) -> Result<Self, TchError> {
+        Self::from_flat(self.table.clone(), &flat.f_detach_copy()?, flat.device())
     }
 
     fn from_flat(table: Vec<Parameter>, values: &Tensor, device: Device) -> Result<Self, TchError> {
@@ -95,9 +114,7 @@ impl Weights {
         let pairs = self.table.iter().zip(&self.views);
         pairs
             .map(|(parameter, view)| {
-                let on_cpu = no_grad(|| view.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous())?;
-                let mut bytes = vec![0; parameter.len() * 4];
-                on_cpu.f_copy_data_u8(&mut bytes, parameter.len())?;
+                let bytes = tensor_bytes(view)?;
                 Ok(Weight { name: parameter.name.clone(), shape: parameter.shape.clone(), bytes })
             })
             .collect()
