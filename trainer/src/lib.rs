@@ -13,8 +13,14 @@
 
 mod adam;
 mod arguments;
+mod average;
+mod begin;
+mod checkpoint;
 pub mod data;
+mod earlier;
 mod evaluation;
+mod guards;
+mod memory;
 mod metrics;
 pub mod objective;
 pub mod pool;
@@ -42,6 +48,6 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Command::Datasets { action }) => data::write::run(action, arguments.console),
         Some(Command::Report { run }) => report::run(&run),
         Some(Command::Compare { runs, output }) => report::compare(&runs, &output, arguments.console),
-        None => training::run(arguments.training, arguments.console),
+        None => training::run(&arguments.training, arguments.console),
     }
 }

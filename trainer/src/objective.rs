@@ -3,6 +3,7 @@
 //! Pictures are `[n, 3, h, w]` in [-1, 1]; a loss is a mean over all elements. Adversarial losses are the least-squares
 //! ones (Mao et al. 2017).
 
+use models::Role;
 use models_torch::Module;
 use tch::{Kind, Reduction, TchError, Tensor};
 
@@ -19,6 +20,14 @@ pub struct Networks {
     pub d_a: Module,
     /// Judges pictures of B.
     pub d_b: Module,
+}
+
+impl Networks {
+    /// All four with what they are.
+    pub fn by_role(&self) -> [(Role, &Module); 4] {
+        let Self { g_ab, g_ba, d_a, d_b } = self;
+        [(Role::GAb, g_ab), (Role::GBa, g_ba), (Role::DA, d_a), (Role::DB, d_b)]
+    }
 }
 
 /// Weights of the losses in the generators' sums; the adversarial ones have 1.

@@ -1,4 +1,4 @@
-//! Random draws from generators of our own, whose state can be saved: libtorch's cannot.
+//! Random draws from generators of our own, keyed by what they are for: libtorch's state could not be saved, ours need not be.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -13,7 +13,7 @@ pub(crate) enum Purpose {
     Order,
     /// Crop and flip of one picture.
     Augmentation,
-    /// Which earlier fake the pool gives.
+    /// Which earlier fake a pool gives in an update.
     Pool,
     /// What a built-in scene shows.
     Scene,

@@ -1,19 +1,22 @@
 //! The run directory: where a run writes, and what is found there.
 
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use fs_err::File;
 use models::{FORMAT_VERSION, Metadata, Role, pixels};
 use models_torch::{Format, Module, SavedNetwork};
-use program::files::write_whole;
+use program::files::{remove_unfinished, write_whole};
 
-use crate::objective::Networks;
+use crate::checkpoint::{self, Checkpoint, Newest};
+use crate::evaluation::Best;
 use crate::settings::Settings;
 
 /// A run's settings, the first file of a run and the sign by which a run directory is known.
 pub(crate) const SETTINGS: &str = "run.toml";
-/// Losses.
+/// Losses, measurements and warnings.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 /// Speed, which depends on the clock.
 pub(crate) const TIMING: &str = "timing.jsonl";
@@ -21,55 +24,147 @@ pub(crate) const TIMING: &str = "timing.jsonl";
 pub(crate) const START: &str = "start.json";
 /// Sample sheets.
 pub(crate) const SAMPLES: &str = "samples";
+/// What a run can go on from.
+const CHECKPOINTS: &str = "checkpoints";
+/// The networks with the least error on paired pictures.
+const BEST: &str = "best";
+/// Which step they are of.
+pub(crate) const BEST_FACTS: &str = "best/best.json";
+/// Locked while a program writes into the directory. The system unlocks it, however the program ends.
+const LOCK: &str = ".lock";
 
 /// Where a run's sample sheet of a step lies.
 pub(crate) fn sheet_path(run: &Path, step: u64) -> PathBuf {
     run.join(SAMPLES).join(format!("{step:06}.png"))
 }
 
-/// Where one run writes.
+/// Where one run writes. Nobody else writes there meanwhile.
 #[derive(Debug)]
 pub(crate) struct RunDirectory {
     path: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
 }
 
 impl RunDirectory {
     /// Makes the directory and writes the settings into it. An existing run is replaced only with `overwrite`, a
     /// directory that holds other things never: the name may be a mistake.
     pub(crate) fn create(path: PathBuf, overwrite: bool, settings: &Settings) -> anyhow::Result<Self> {
-        let occupied = match std::fs::read_dir(&path) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        let mut occupied = false;
+        match std::fs::read_dir(&path) {
+            Ok(entries) => {
+                for entry in entries {
+                    occupied |= entry.with_context(|| path.display().to_string())?.file_name() != LOCK;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 return Err(error).with_context(|| format!("the run directory {} cannot be used", path.display()));
             }
-        };
+        }
         if occupied && !path.join(SETTINGS).is_file() {
             bail!("{} holds other things than a run; choose another --run DIR", path.display());
         }
         if occupied && !overwrite {
-            bail!("{} holds a run already; choose another --run DIR, or replace it with --overwrite", path.display());
+            bail!(
+                "{0} holds a run already; go on with it by --resume {0}, choose another --run DIR, or replace it with --overwrite",
+                path.display()
+            );
         }
+        fs_err::create_dir_all(&path)?;
+        let lock = lock(&path)?;
         if occupied {
-            fs_err::remove_dir_all(&path)?;
+            remove_all_but_the_lock(&path)?;
         }
-        let settings = toml::to_string(settings).expect("settings are plain values in tables");
-        write_whole(&path.join(SETTINGS), settings.as_bytes())?;
-        Ok(Self { path })
+        let directory = Self { path, _lock: lock };
+        directory.write_settings(settings)?;
+        Ok(directory)
+    }
+
+    /// Takes hold of the run that is there.
+    pub(crate) fn open(path: PathBuf) -> anyhow::Result<Self> {
+        if !path.join(SETTINGS).is_file() {
+            bail!(
+                "{} is no run directory: it has no {SETTINGS}; give one that `trainer --data …` made, like runs/stripes",
+                path.display()
+            );
+        }
+        let lock = lock(&path)?;
+        // What a killed program had not renamed yet.
+        for folder in ["", SAMPLES, CHECKPOINTS, BEST] {
+            remove_unfinished(&path.join(folder))?;
+        }
+        Ok(Self { path, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes the four networks as they are after `steps` updates.
-    pub(crate) fn save(&self, networks: &Networks, facts: &Facts<'_>, steps: u64) -> anyhow::Result<()> {
-        let Networks { g_ab, g_ba, d_a, d_b } = networks;
-        for (role, module) in [(Role::GAb, g_ab), (Role::GBa, g_ba), (Role::DA, d_a), (Role::DB, d_b)] {
+    pub(crate) fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+        Ok(write_whole(&self.path.join(SETTINGS), settings.to_toml().as_bytes())?)
+    }
+
+    /// Writes networks as they are after `steps` updates, into the directory itself or into a folder of it.
+    fn write_networks<'m>(
+        &self,
+        folder: &str,
+        networks: impl IntoIterator<Item = (Role, &'m Module, &'static str)>,
+        facts: &Facts<'_>,
+        steps: u64,
+    ) -> anyhow::Result<()> {
+        for (role, module, ending) in networks {
             let saved =
                 SavedNetwork { metadata: facts.metadata(role, module, steps), weights: module.weights().to_weights()? };
             let bytes = models_torch::encode(&saved, Format::Ot)?;
-            write_whole(&self.path.join(role.stem()).with_extension("ot"), &bytes)?;
+            write_whole(&self.path.join(folder).join(format!("{}.{ending}", role.stem())), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the latest networks and, where there are any, the averaged generators.
+    pub(crate) fn save(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, steps: u64) -> anyhow::Result<()> {
+        self.write_networks("", networks.all(), facts, steps)
+    }
+
+    /// Writes the networks that are the best so far.
+    pub(crate) fn save_best(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, best: Best) -> anyhow::Result<()> {
+        self.write_networks(BEST, networks.all(), facts, best.step)?;
+        let json = serde_json::to_vec(&best).expect("plain values");
+        Ok(write_whole(&self.path.join(BEST_FACTS), &json)?) // last: it says that the others are there
+    }
+
+    /// Writes a checkpoint, then removes all but the `keep` newest.
+    pub(crate) fn write_checkpoint(&self, checkpoint: &Checkpoint, keep: usize) -> anyhow::Result<()> {
+        let folder = self.path.join(CHECKPOINTS);
+        write_whole(&checkpoint::path(&folder, checkpoint.progress.step), &checkpoint.encode()?)?;
+        for step in checkpoint::steps(&folder)?.into_iter().skip(keep) {
+            fs_err::remove_file(checkpoint::path(&folder, step))?;
+        }
+        Ok(())
+    }
+
+    /// The newest whole checkpoint.
+    pub(crate) fn newest_checkpoint(&self) -> anyhow::Result<Newest> {
+        Ok(checkpoint::newest(&self.path.join(CHECKPOINTS))?)
+    }
+
+    /// Removes the sheets and checkpoints of later steps: those steps will be made again.
+    pub(crate) fn forget_after(&self, step: u64) -> anyhow::Result<()> {
+        let folder = self.path.join(CHECKPOINTS);
+        for later in checkpoint::steps(&folder)?.into_iter().filter(|&later| later > step) {
+            fs_err::remove_file(checkpoint::path(&folder, later))?;
+        }
+        let samples = self.path.join(SAMPLES);
+        if !samples.is_dir() {
+            return Ok(());
+        }
+        for entry in fs_err::read_dir(samples)? {
+            let sheet = entry?.path();
+            let of = sheet.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
+            if of.is_some_and(|of| of > step) {
+                fs_err::remove_file(sheet)?;
+            }
         }
         Ok(())
     }
@@ -78,6 +173,49 @@ impl RunDirectory {
     pub(crate) fn write_sheet(&self, step: u64, sheet: &pictures::Picture) -> anyhow::Result<()> {
         let png = pictures::encode(sheet, pictures::Format::Png)?;
         Ok(write_whole(&sheet_path(&self.path, step), &png)?)
+    }
+}
+
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK))?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("{} is in use by another trainer; wait for its end, or choose another --run DIR", path.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.join(LOCK).display()))
+        }
+    }
+}
+
+fn remove_all_but_the_lock(path: &Path) -> io::Result<()> {
+    // The settings go last: without them what is left would be foreign, and never removed.
+    let mut entries = fs_err::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(|entry| entry.file_name() == SETTINGS);
+    for entry in entries.into_iter().filter(|entry| entry.file_name() != LOCK) {
+        match entry.file_type()?.is_dir() {
+            true => fs_err::remove_dir_all(entry.path())?,
+            false => fs_err::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// The networks of one moment.
+#[derive(Debug)]
+pub(crate) struct SavedNow<'a> {
+    pub(crate) networks: &'a crate::objective::Networks,
+    /// Averaged `g_ab` and `g_ba`.
+    pub(crate) averaged: Option<[Module; 2]>,
+}
+
+impl SavedNow<'_> {
+    /// Each with its role and its file's ending.
+    fn all(&self) -> Vec<(Role, &Module, &'static str)> {
+        let latest = self.networks.by_role().into_iter().map(|(role, module)| (role, module, "ot"));
+        let averaged = [Role::GAb, Role::GBa].into_iter().zip(self.averaged.iter().flatten());
+        latest.chain(averaged.map(|(role, module)| (role, module, "ema.ot"))).collect()
     }
 }
 
@@ -110,6 +248,7 @@ impl Facts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Layer;
     use crate::settings::tests::small;
 
     #[test]
@@ -119,7 +258,7 @@ mod tests {
         let create = |overwrite| RunDirectory::create(path.clone(), overwrite, &small());
         create(false).expect("nothing is there");
         let error = create(false).expect_err("a run is there").to_string();
-        assert!(error.contains("--overwrite"), "{error}");
+        assert!(error.contains("--overwrite") && error.contains("--resume"), "{error}");
         fs_err::write(path.join("g_ab.ot"), b"of the first run").expect("writable");
         create(true).expect("asked for");
         assert!(!path.join("g_ab.ot").exists(), "nothing of the first run is left to be taken for the second's");
@@ -132,10 +271,24 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_in_use_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        let first = RunDirectory::create(path.clone(), false, &small()).expect("nothing is there");
+        fs_err::write(path.join("g_ab.ot"), b"being written").expect("writable");
+        for error in [RunDirectory::create(path.clone(), true, &small()), RunDirectory::open(path.clone())] {
+            assert!(error.expect_err("in use").to_string().contains("is in use by another trainer"));
+        }
+        assert!(path.join("g_ab.ot").exists());
+        drop(first);
+        RunDirectory::open(path).expect("free again");
+    }
+
+    #[test]
     fn settings_survive_their_file() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         RunDirectory::create(folder.path().join("run"), false, &small()).expect("nothing is there");
         let text = fs_err::read_to_string(folder.path().join("run").join(SETTINGS)).expect("just written");
-        assert_eq!(toml::from_str::<Settings>(&text).expect("its own settings"), small());
+        assert_eq!(Layer::read(&text).expect("TOML").settings().expect("complete"), small());
     }
 }

@@ -22,6 +22,15 @@ pub(crate) struct Samples {
     device: Device,
 }
 
+/// What the generators make of the fixed pictures at one step.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    /// All of it, to look at.
+    pub(crate) picture: Picture,
+    /// Real pictures with their translations, by `g_ab` and by `g_ba`.
+    pub(crate) translated: [Vec<(Picture, Picture)>; 2],
+}
+
 impl Samples {
     /// The first pictures that can be read: of the test split where there is one.
     pub(crate) fn choose(data: &DataSet, size: usize, device: Device) -> Result<Self, DataError> {
@@ -30,15 +39,18 @@ impl Samples {
     }
 
     /// The sheet as the networks translate now.
-    pub(crate) fn sheet(&self, networks: &Networks) -> anyhow::Result<Picture> {
+    pub(crate) fn sheet(&self, networks: &Networks) -> anyhow::Result<Sheet> {
         let [a, b] = &self.sides;
-        let mut rows = Vec::new();
+        let (mut rows, mut translated) = (Vec::new(), [Vec::new(), Vec::new()]);
         for (real_a, real_b) in a.iter().zip(b) {
-            let mut row = self.triple(real_a, &networks.g_ab, &networks.g_ba)?;
-            row.extend(self.triple(real_b, &networks.g_ba, &networks.g_ab)?);
-            rows.push(row);
+            let to_b = self.triple(real_a, &networks.g_ab, &networks.g_ba)?;
+            let to_a = self.triple(real_b, &networks.g_ba, &networks.g_ab)?;
+            for (pairs, triple) in translated.iter_mut().zip([&to_b, &to_a]) {
+                pairs.push((triple[0].clone(), triple[1].clone()));
+            }
+            rows.push([to_b, to_a].concat());
         }
-        Ok(grid(&rows, GAP))
+        Ok(Sheet { picture: grid(&rows, GAP), translated })
     }
 
     fn triple(&self, real: &Picture, there: &Module, back: &Module) -> anyhow::Result<Vec<Picture>> {

@@ -2,10 +2,11 @@
 
 use models::shapes::{ShapeError, check_size, trace};
 use models::{Network, parameters};
-use program::{Console, bytes, count};
+use program::{Console, available_bytes, bytes, count};
 use serde_json::{Map, Value, json};
 
-use crate::data::DataSet;
+use crate::begin::Ready;
+use crate::data::augment::Augmentation;
 use crate::objective::Networks;
 use crate::settings::Settings;
 
@@ -51,7 +52,8 @@ impl Cost {
     }
 
     /// What the run is made on and what it costs: `start.json`.
-    pub(crate) fn to_json(&self, settings: &Settings, data: &DataSet, device: &str, updates: u64) -> Value {
+    pub(crate) fn to_json(&self, settings: &Settings, ready: &Ready) -> Value {
+        let Ready { data, device_name: device, updates, .. } = ready;
         let names = [("trainA", "trainB"), ("testA", "testB")];
         let splits = std::iter::once(&data.train).chain(&data.test);
         let sides = names.into_iter().zip(splits).flat_map(|((name_a, name_b), [a, b])| [(name_a, a), (name_b, b)]);
@@ -74,7 +76,8 @@ impl Cost {
     }
 
     /// Prints what will run, on what, and what it will take.
-    pub(crate) fn say(&self, console: &Console, settings: &Settings, data: &DataSet, device: &str, updates: u64) {
+    pub(crate) fn say(&self, console: &Console, settings: &Settings, ready: &Ready) {
+        let Ready { data, device_name: device, updates, .. } = ready;
         let Settings { size, batch, width, blocks, generator, discriminator, threads, .. } = settings;
         let test = match &data.test {
             Some([a, b]) => format!(", test {} and {}", a.len(), b.len()),
@@ -95,12 +98,35 @@ impl Cost {
             "run       {updates} steps of batch {batch} at {size}×{size}, about {} of memory",
             bytes(self.bytes as u64)
         ));
+        console.say(format!("cache     {}", kept(settings, ready)));
+        let available = available_bytes().filter(|_| device.starts_with("cpu"));
+        if let Some(available) = available.filter(|&available| self.bytes > available as f64) {
+            console.always(format!(
+                "warning: only {} of memory are free; lower --batch, --size, --width or --blocks, in this order",
+                bytes(available)
+            ));
+        }
         let seconds = self.multiply_adds / (CORE_RATE * *threads as f64);
         if device.starts_with("cpu") && seconds > SLOW_SECONDS {
             console.always(format!(
                 "warning: on this CPU a step will take about {seconds:.0} s. A GPU does it in a fraction of a second (see the README); to try on \
                  a CPU, train smaller: --size 128 --width 32 --blocks 6"
             ));
+        }
+    }
+}
+
+/// How many decoded pictures stay in memory.
+fn kept(settings: &Settings, ready: &Ready) -> String {
+    let [a, b] = &ready.data.train;
+    let all = (a.len() + b.len()) as u64;
+    let Some(each) = Augmentation::new(settings).loaded_bytes(a.keep_their_grid()) else {
+        return format!("up to {} of decoded pictures", bytes(ready.cache));
+    };
+    match ready.cache / each {
+        fitting if fitting >= all => format!("all {all} pictures stay in memory: {}", bytes(all * each)),
+        fitting => {
+            format!("{fitting} of {all} pictures fit into {}; the others are decoded each time", bytes(ready.cache))
         }
     }
 }

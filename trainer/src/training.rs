@@ -1,196 +1,298 @@
 //! The training loop.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use program::{Console, ConsoleArguments, Exit, Failure, OrExit, duration, files, interrupt};
-use serde_json::json;
-use tch::Tensor;
+use indicatif::ProgressBar;
+use models_torch::Module;
+use program::{Console, ConsoleArguments, Exit, Failure, OrExit, duration, files, interrupt, print_result};
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
 
 use crate::arguments::TrainingArguments;
-use crate::data::DataSet;
+use crate::begin::{Begun, LOSSES, Ready, begin};
+use crate::checkpoint::{Checkpoint, Progress};
 use crate::data::loader::{Batch, Loader};
-use crate::evaluation::{Evaluation, evaluate};
-use crate::metrics::{JsonLines, Losses, Means};
+use crate::evaluation::{Best, Evaluation, Pairs};
+use crate::guards::Warning;
+use crate::memory::with_advice;
+use crate::metrics::{JsonLines, Losses};
 use crate::report::State;
-use crate::run_directory::{Facts, METRICS, RunDirectory, START, TIMING};
+use crate::run_directory::{Facts, METRICS, RunDirectory, START, SavedNow, TIMING};
 use crate::settings::Settings;
-use crate::sheet::Samples;
-use crate::start::Cost;
-use crate::update::Cyclegan;
 use crate::watching::Watching;
 
 /// Steps after which the time left is estimated: the first is slower than all others.
 const STEPS_TO_ESTIMATE: u64 = 5;
 
 /// Trains as the command line says.
-pub(crate) fn run(arguments: TrainingArguments, console: ConsoleArguments) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> Result<Exit, Failure> {
     let mut console = Console::new(console);
-    let settings = arguments.settings();
-    let data = DataSet::open(&settings.data, &arguments.data_root, settings.seed).or_exit(Exit::CannotStart)?;
-    let (device, device_name) = models_torch::device(arguments.device).or_exit(Exit::CannotStart)?;
-    tch::set_num_threads(settings.threads as i32);
-    if device.is_cuda() {
-        tch::Cuda::cudnn_set_benchmark(true); // every step has the same shapes
+    if arguments.print_config {
+        print_result(arguments.settings()?.to_toml().trim_end());
+        return Ok(Exit::Done);
     }
-    let cyclegan = Cyclegan::new(&settings, device).or_exit(Exit::CannotStart)?;
-    let cost = Cost::of(cyclegan.networks(), &settings);
-    let cost = cost
-        .with_context(|| format!("--size {} does not fit; try a larger one", settings.size))
-        .or_exit(Exit::Usage)?;
-    let samples = Samples::choose(&data, settings.size, device).or_exit(Exit::CannotStart)?;
-    let updates = settings.length.updates(data.train[0].len().max(data.train[1].len()), settings.batch);
-    let path = arguments.run.unwrap_or_else(|| PathBuf::from("runs").join(&data.name));
-    let directory = RunDirectory::create(path, arguments.overwrite, &settings).or_exit(Exit::CannotStart)?;
-    cost.say(&console, &settings, &data, &device_name, updates);
-    let start = cost.to_json(&settings, &data, &device_name, updates).to_string();
+    let Begun { settings, directory, ready, progress, losses } = begin(arguments, &mut console)?;
+    ready.cost.say(&console, &settings, &ready);
+    let start = ready.cost.to_json(&settings, &ready).to_string();
     files::write_whole(&directory.path().join(START), start.as_bytes()).or_exit(Exit::CannotStart)?;
     interrupt::watch("finishing this step, then saving").or_exit(Exit::CannotStart)?;
 
-    let watching = Watching::start(directory.path(), 0).or_exit(Exit::CannotStart)?;
-    let mut run =
-        Run { settings: &settings, data: &data, device, directory: &directory, cyclegan, samples, updates, watching };
-    let done = run.train(&mut console);
-    let state = if done.as_ref().is_ok_and(|&done| done == updates) { State::Finished } else { State::Stopped };
-    let drawn = run.watching.ended(state).or_exit(Exit::Fault);
-    let done = done?; // why training ended comes before why the page could not be drawn
+    let open = |file| JsonLines::open(&directory.path().join(file), progress.step).or_exit(Exit::Fault);
+    let pairs = ready.data.test.as_ref().and_then(|test| Pairs::read(test, settings.size, ready.device));
+    let mut run = Run {
+        metrics: open(METRICS)?,
+        timing: open(TIMING)?,
+        watching: Watching::start(directory.path(), progress.step).or_exit(Exit::CannotStart)?,
+        bar: console.start_bar(ready.updates, "steps").with_position(progress.step),
+        settings,
+        directory,
+        ready,
+        pairs,
+        progress,
+        losses,
+        evaluated: None,
+        console: &console,
+    };
+    run.bar.reset_eta();
+    let done = run.train();
+    let finished = done.is_ok() && run.progress.step == run.ready.updates;
+    let drawn = run.watching.ended(if finished { State::Finished } else { State::Stopped }).or_exit(Exit::Fault);
+    run.bar.finish_and_clear();
+    done?; // why training ended comes before why the page could not be drawn
     drawn?;
-    console.end_bar();
-    run.finish(&console, done)
+    Ok(run.finish())
 }
 
 /// A run under way.
 struct Run<'a> {
-    settings: &'a Settings,
-    data: &'a DataSet,
-    device: tch::Device,
-    directory: &'a RunDirectory,
-    cyclegan: Cyclegan,
-    samples: Samples,
-    updates: u64,
+    settings: Settings,
+    directory: RunDirectory,
+    ready: Ready,
+    pairs: Option<Pairs>,
+    progress: Progress,
+    losses: Losses,
+    metrics: JsonLines,
+    timing: JsonLines,
     watching: Watching,
+    /// The last measurement on the pairs.
+    evaluated: Option<Evaluation>,
+    bar: ProgressBar,
+    console: &'a Console,
 }
 
 impl Run<'_> {
-    /// Makes all updates, or those until the user stops it. Gives the number made.
-    fn train(&mut self, console: &mut Console) -> Result<u64, Failure> {
-        let mut loader = Loader::start(self.data, self.settings, 0);
-        let mut metrics = JsonLines::create(&self.directory.path().join(METRICS)).or_exit(Exit::Fault)?;
-        let mut timing = JsonLines::create(&self.directory.path().join(TIMING)).or_exit(Exit::Fault)?;
-        let bar = console.start_bar(self.updates, "steps");
-        let mut losses = Losses::default();
-        let (start, mut logged, mut logged_step) = (Instant::now(), Instant::now(), 0);
-        self.sample(0)?;
-        for step in 1..=self.updates {
-            let rate = self.settings.rate * self.settings.schedule.factor(step - 1, self.updates);
-            let batch = loader.next().or_exit(Exit::Fault)?;
-            losses.add(self.step(batch, rate).or_exit(Exit::Fault)?).or_exit(Exit::Fault)?;
-
-            let stop = interrupt::requested();
-            if step % self.settings.log_every == 0 || step == self.updates || stop {
-                // The only place that waits for a GPU.
-                let means = losses.take_means().or_exit(Exit::Fault)?;
-                let line = json!({ "step": step, "losses": means.to_json(), "learning_rate": rate });
-                metrics.write(&line).or_exit(Exit::Fault)?;
-                self.watching.logged(&line).or_exit(Exit::Fault)?;
-                let (since, waited) = (logged.elapsed(), loader.take_waited());
-                logged = Instant::now();
-                let line = timing_line(step, step - std::mem::replace(&mut logged_step, step), since, waited);
-                timing.write(&line).or_exit(Exit::Fault)?;
-                self.watching.timed(&line).or_exit(Exit::Fault)?;
-                check_finite(&means, step)?;
-                let rate = bar.per_sec() * self.settings.batch as f64;
-                bar.set_message(format!("{rate:.1} images/s · {means}"));
-                if !console.has_visible_bar() {
-                    console.say(format!("step {step}/{}: {means}", self.updates));
-                }
-            }
-            loader.take_warnings().iter().for_each(|warning| console.always(warning));
-            if step == STEPS_TO_ESTIMATE && self.updates > STEPS_TO_ESTIMATE {
-                self.say_estimate(console, start.elapsed() / STEPS_TO_ESTIMATE as u32);
-            }
-            if step % self.settings.sample_every == 0 || step == self.updates || stop {
-                self.save(step)?; // first: no picture is worth the weights
-                self.sample(step)?;
-            }
-            bar.set_position(step);
-            if stop {
-                return Ok(step);
+    /// Makes all updates that are left, or those until the user stops it.
+    fn train(&mut self) -> Result<(), Failure> {
+        let (first, updates) = (self.progress.step, self.ready.updates);
+        let mut loader = Loader::start(&self.ready.data, &self.settings, first, self.ready.cache);
+        let start = Instant::now();
+        let mut logged = (Instant::now(), first);
+        if first == 0 {
+            self.sample()?;
+            if self.settings.init_from.is_some() {
+                self.save()?; // the file may be gone when the run goes on
             }
         }
-        Ok(self.updates)
+        for step in first + 1..=updates {
+            let rate = self.settings.rate_at(step - 1, updates);
+            let batch = loader.next().or_exit(Exit::Fault)?;
+            let losses = self.step(batch, rate).and_then(|losses| self.losses.add(losses));
+            losses.map_err(|error| with_advice(error.into(), &self.settings)).or_exit(Exit::Fault)?;
+            self.progress.step = step;
+
+            let Settings { log_every, eval_every, sample_every, save_every, .. } = self.settings;
+            let due = |every| step % every == 0 || step == updates;
+            if due(log_every) {
+                self.log(rate)?; // waits for a GPU, as all below does
+                self.time(&mut logged, loader.take_waited())?;
+            }
+            if due(eval_every) {
+                self.evaluate()?;
+            }
+            if due(sample_every) {
+                self.sample()?;
+            }
+            // Last: a checkpoint says that all of its step is written.
+            let stop = interrupt::requested();
+            if due(save_every) || stop {
+                self.save()?;
+            }
+            loader.take_warnings().iter().for_each(|warning| self.console.always(warning));
+            if step - first == STEPS_TO_ESTIMATE && step < updates {
+                self.say_estimate(start.elapsed() / STEPS_TO_ESTIMATE as u32);
+            }
+            self.bar.set_position(step);
+            if stop {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn step(&mut self, batch: Batch, rate: f64) -> Result<Tensor, tch::TchError> {
-        let Settings { batch: n, size, .. } = *self.settings;
+        let Settings { batch: n, size, .. } = self.settings;
+        let device = self.ready.device;
         let shape = [n, 3, size, size].map(|side| side as i64);
-        let [a, b] = batch.sides.map(|side| Tensor::f_from_slice(&side)?.f_view(shape)?.f_to_device(self.device));
-        self.cyclegan.update(&a?, &b?, rate)
+        let [a, b] = batch.sides.map(|side| {
+            let tensor = Tensor::f_from_slice(&side)?.f_view(shape)?;
+            match device.is_cuda() {
+                // From pinned memory the copy runs beside the card's work; from any other the program waits for it.
+                true => tensor.f_pin_memory(device)?.f_to_device_(device, Kind::Float, true, false),
+                false => Ok(tensor),
+            }
+        });
+        self.ready.cyclegan.update(&a?, &b?, rate)
     }
 
-    fn sample(&mut self, step: u64) -> Result<(), Failure> {
-        let sheet = self.samples.sheet(self.cyclegan.networks()).or_exit(Exit::Fault)?;
-        self.directory.write_sheet(step, &sheet).or_exit(Exit::Fault)?;
-        self.watching.sampled(step, &sheet).or_exit(Exit::Fault)
+    /// Writes the means since the last line.
+    fn log(&mut self, rate: f64) -> Result<(), Failure> {
+        self.check_losses()?;
+        let step = self.progress.step;
+        let means = self.losses.take_means().or_exit(Exit::Fault)?;
+        let losses = means.to_json(self.settings.identity_weight > 0.0);
+        self.write(&json!({ "step": step, "losses": losses, "learning_rate": rate }))?;
+        let warning = self.progress.guards.losses(step, &means);
+        warning.into_iter().try_for_each(|warning| self.warn(&warning))?;
+        let speed = self.bar.per_sec() * self.settings.batch as f64;
+        self.bar.set_message(format!("{speed:.1} images/s · {means}"));
+        if !self.console.has_visible_bar() {
+            self.console.say(format!("step {step}/{}: {means}", self.ready.updates));
+        }
+        Ok(())
     }
 
-    fn save(&self, step: u64) -> Result<(), Failure> {
-        let facts = Facts { settings: self.settings, data_set: &self.data.name };
-        self.directory.save(self.cyclegan.networks(), &facts, step).or_exit(Exit::Fault)
+    /// Writes how long the steps since the last line took.
+    fn time(&mut self, logged: &mut (Instant, u64), waited: Duration) -> Result<(), Failure> {
+        let step = self.progress.step;
+        let (since, steps) = (logged.0.elapsed().as_secs_f64(), step - logged.1);
+        *logged = (Instant::now(), step);
+        let line =
+            json!({ "step": step, "steps": steps, "seconds": since, "waited_for_pictures": waited.as_secs_f64() });
+        self.timing.write(&line).or_exit(Exit::Fault)?;
+        self.watching.timed(&line).or_exit(Exit::Fault)
     }
 
-    fn say_estimate(&self, console: &Console, a_step: Duration) {
-        let left = a_step * u32::try_from(self.updates).unwrap_or(u32::MAX);
+    /// Measures on the test pairs, and keeps the networks where they are the best so far.
+    fn evaluate(&mut self) -> Result<(), Failure> {
+        let Some(pairs) = &self.pairs else { return Ok(()) };
+        self.bar.set_message("measuring on the test pairs");
+        let networks = self.ready.cyclegan.networks();
+        let evaluation = pairs.evaluate([&networks.g_ab, &networks.g_ba]).or_exit(Exit::Fault)?;
+        let mut line = json!({ "step": self.progress.step, "paired": evaluation });
+        if let Some([ab, ba]) = self.ready.cyclegan.averaged().or_exit(Exit::Fault)? {
+            line["paired_ema"] = json!(pairs.evaluate([&ab, &ba]).or_exit(Exit::Fault)?);
+        }
+        self.write(&line)?;
+        self.evaluated = Some(evaluation);
+        let new = Best { step: self.progress.step, l1: evaluation.l1() };
+        if self.progress.best.is_none_or(|best| new.l1 < best.l1) {
+            self.check_losses()?;
+            self.progress.best = Some(new);
+            self.directory.save_best(&self.now()?, &self.facts(), new).or_exit(Exit::Fault)?;
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self) -> Result<(), Failure> {
+        let step = self.progress.step;
+        let sheet = self.ready.samples.sheet(self.ready.cyclegan.networks());
+        let sheet = sheet.map_err(|error| with_advice(error, &self.settings)).or_exit(Exit::Fault)?;
+        for (generator, pairs) in ["g_ab", "g_ba"].into_iter().zip(&sheet.translated) {
+            for warning in self.progress.guards.pictures(step, generator, pairs) {
+                self.warn(&warning)?;
+            }
+        }
+        self.directory.write_sheet(step, &sheet.picture).or_exit(Exit::Fault)?;
+        self.watching.sampled(step, &sheet.picture).or_exit(Exit::Fault)
+    }
+
+    /// Writes the networks and a checkpoint, unless the run has diverged: the last good ones stay then.
+    fn save(&mut self) -> Result<(), Failure> {
+        self.check_losses()?;
+        let step = self.progress.step;
+        if let Some(network) = self.ready.cyclegan.not_finite().or_exit(Exit::Fault)? {
+            return Err(self.diverged(format!("weights of {network} are no numbers any more after step {step}")));
+        }
+        self.metrics.sync().or_exit(Exit::Fault)?;
+        self.timing.sync().or_exit(Exit::Fault)?;
+        self.directory.save(&self.now()?, &self.facts(), step).or_exit(Exit::Fault)?;
+        let mut tensors = self.ready.cyclegan.state().or_exit(Exit::Fault)?;
+        tensors.extend(self.losses.pending().or_exit(Exit::Fault)?.map(|losses| (LOSSES.to_owned(), losses)));
+        let checkpoint = Checkpoint { progress: self.progress.clone(), tensors };
+        self.directory.write_checkpoint(&checkpoint, self.settings.keep).or_exit(Exit::Fault)
+    }
+
+    /// Ends the run where a loss since the last line is no number.
+    fn check_losses(&mut self) -> Result<(), Failure> {
+        let Some(found) = self.losses.not_finite().or_exit(Exit::Fault)? else { return Ok(()) };
+        let step = self.progress.step - found.updates_ago;
+        Err(self.diverged(format!("the loss {} is {} at step {step}", found.name, found.value)))
+    }
+
+    fn diverged(&mut self, what: String) -> Failure {
+        let kept = match self.ready.cyclegan.updates() {
+            0 => String::new(),
+            _ => format!("; what was saved last is in {}", self.directory.path().display()),
+        };
+        let message = format!("{what}: training has diverged; start again with a lower --rate{kept}");
+        let line = json!({ "step": self.progress.step, "warning": { "kind": "diverged", "message": &message } });
+        // The run ends with this message even where the line cannot be written.
+        let _unwritten = self.metrics.write(&line).and_then(|()| self.watching.logged(&line));
+        Failure::new(Exit::Diverged, message)
+    }
+
+    fn warn(&mut self, warning: &Warning) -> Result<(), Failure> {
+        self.console.always(format!("warning: {}", warning.message));
+        self.write(&json!({ "step": self.progress.step, "warning": warning }))
+    }
+
+    fn write(&mut self, line: &Value) -> Result<(), Failure> {
+        self.metrics.write(line).or_exit(Exit::Fault)?;
+        self.watching.logged(line).or_exit(Exit::Fault)
+    }
+
+    fn now(&self) -> Result<SavedNow<'_>, Failure> {
+        let averaged: Option<[Module; 2]> = self.ready.cyclegan.averaged().or_exit(Exit::Fault)?;
+        Ok(SavedNow { networks: self.ready.cyclegan.networks(), averaged })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts { settings: &self.settings, data_set: &self.ready.data.name }
+    }
+
+    fn say_estimate(&self, a_step: Duration) {
+        let left = a_step * u32::try_from(self.ready.updates - self.progress.step).unwrap_or(u32::MAX);
         let rate = self.settings.batch as f64 / a_step.as_secs_f64();
-        console.say(format!(
-            "speed     {:.2} s a step in the first {STEPS_TO_ESTIMATE}, {rate:.2} pictures of each side/s: about {} for all",
+        self.console.say(format!(
+            "speed     {:.2} s a step in the first {STEPS_TO_ESTIMATE}, {rate:.2} pictures of each side/s: about {} left",
             a_step.as_secs_f64(),
             duration(left)
         ));
     }
 
     /// Reports a run that has ended by itself or by the user.
-    fn finish(&self, console: &Console, done: u64) -> Result<Exit, Failure> {
-        let path = self.directory.path();
-        if done < self.updates {
-            console.always(format!(
-                "stopped after step {done} of {}; the weights are in {}",
-                self.updates,
-                path.display()
+    fn finish(&self) -> Exit {
+        let path = self.directory.path().display();
+        if self.progress.step < self.ready.updates {
+            self.console.always(format!(
+                "stopped after step {} of {}; the weights are in {path}; go on with `trainer --resume {path}`",
+                self.progress.step, self.ready.updates,
             ));
-            return Ok(Exit::Stopped);
+            return Exit::Stopped;
         }
-        if let Some(test) = &self.data.test {
-            let evaluation =
-                evaluate(self.cyclegan.networks(), test, self.settings.size, self.device).or_exit(Exit::Fault)?;
-            if let Some(evaluation) = evaluation {
-                say_evaluation(console, &evaluation);
-                let json = serde_json::to_vec(&evaluation).context("evaluation.json").or_exit(Exit::Fault)?;
-                files::write_whole(&path.join("evaluation.json"), &json).or_exit(Exit::Fault)?;
+        if let Some(last) = &self.evaluated {
+            let Evaluation { pairs, a_to_b, b_to_a, untranslated } = last;
+            for (direction, likeness) in [("A to B", a_to_b), ("B to A", b_to_a)] {
+                self.console.say(format!(
+                    "test      {direction}, last: L1 {:.1} of 255 over {pairs} pairs (untranslated {:.1}), PSNR {:.1} dB, SSIM {:.3}",
+                    likeness.l1, untranslated.l1, likeness.psnr, likeness.ssim
+                ));
             }
         }
-        console.say(format!("weights   {0}/g_ab.ot, g_ba.ot, d_a.ot, d_b.ot; look at {0}/samples", path.display()));
-        Ok(Exit::Done)
+        if let Some(best) = self.progress.best {
+            self.console.say(format!("test      best: L1 {:.1} of both at step {}: {path}/best", best.l1, best.step));
+        }
+        self.console.say(format!("weights   {path}/g_ab.ot, g_ba.ot, d_a.ot, d_b.ot; look at {path}/report.html"));
+        Exit::Done
     }
-}
-
-fn say_evaluation(console: &Console, evaluation: &Evaluation) {
-    for (direction, error) in [("A to B", evaluation.a_to_b), ("B to A", evaluation.b_to_a)] {
-        console.say(format!(
-            "test      {direction}: mean error {:.1} of 255 over {} pairs; untranslated {:.1}",
-            error.after, evaluation.pairs, error.before
-        ));
-    }
-}
-
-fn timing_line(step: u64, steps: u64, since: Duration, waited: Duration) -> serde_json::Value {
-    json!({ "step": step, "steps": steps, "seconds": since.as_secs_f64(), "waited_for_pictures": waited.as_secs_f64() })
-}
-
-fn check_finite(means: &Means, step: u64) -> Result<(), Failure> {
-    let Some((name, mean)) = means.not_finite() else { return Ok(()) };
-    let message =
-        format!("the loss {name} is {mean} by step {step}: training has diverged; start again with a lower --rate");
-    Err(Failure::new(Exit::Diverged, message))
 }

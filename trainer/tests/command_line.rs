@@ -43,9 +43,9 @@ fn help_says_what_it_is_and_what_it_takes() {
         output.stderr,
         str![[r#"
 error: the following required arguments were not provided:
-  --data <DIR>
+  --data <DIR|NAME>
 
-Usage: trainer --data <DIR>
+Usage: trainer --data <DIR|NAME>
 
 For more information, try '--help'.
 
@@ -57,8 +57,10 @@ For more information, try '--help'.
 #[test]
 fn a_run_leaves_weights_metrics_samples_and_settings() {
     let folder = folder();
-    let output = on_stripes(folder.path(), &["--steps", "4", "--log-every", "2", "--sample-every", "2"]);
-    assert_ends(&output, 0, "test      A to B: mean error");
+    let arguments =
+        ["--steps", "4", "--log-every", "2", "--sample-every", "2", "--eval-every", "2", "--save-every", "2"];
+    let output = on_stripes(folder.path(), &arguments);
+    assert_ends(&output, 0, "test      A to B, last: L1");
     let said = String::from_utf8_lossy(&output.stderr);
     for line in
         ["device    cpu", "data      stripes: 400 pictures of A, 400 of B, test 24 and 24", "parameters", "memory"]
@@ -66,7 +68,19 @@ fn a_run_leaves_weights_metrics_samples_and_settings() {
         assert!(said.contains(line), "{line} in {said}");
     }
     let run = folder.path().join("runs/stripes");
-    for file in ["g_ab.ot", "g_ba.ot", "d_a.ot", "d_b.ot", "run.toml", "timing.jsonl", "evaluation.json"] {
+    for file in [
+        "g_ab.ot",
+        "g_ba.ot",
+        "d_a.ot",
+        "d_b.ot",
+        "run.toml",
+        "timing.jsonl",
+        "start.json",
+        "report.html",
+        "best/g_ab.ot",
+        "best/best.json",
+        "checkpoints/000004.safetensors",
+    ] {
         assert!(run.join(file).is_file(), "{file}");
     }
     for sheet in ["000000.png", "000002.png", "000004.png"] {
@@ -75,9 +89,12 @@ fn a_run_leaves_weights_metrics_samples_and_settings() {
     }
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).expect("it was written");
     let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(lines.iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>(), [Some(2), Some(4)]);
+    for key in ["losses", "paired"] {
+        let of = lines.iter().filter(|line| line[key].is_object()).map(|line| line["step"].as_u64());
+        assert_eq!(of.collect::<Vec<_>>(), [Some(2), Some(4)], "{key}");
+    }
     for loss in trainer::update::LOSSES {
-        assert!(lines[1]["losses"][loss].as_f64().is_some_and(f64::is_finite), "{loss}");
+        assert!(lines[0]["losses"][loss].as_f64().is_some_and(f64::is_finite), "{loss}");
     }
     let metadata = models_torch::read(&run.join("g_ab.ot")).expect("our own file").metadata;
     assert_eq!((metadata.steps, metadata.training_size, metadata.data_set.as_str()), (4, 24, "stripes"));

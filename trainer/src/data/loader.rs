@@ -12,13 +12,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use models::pixels;
+use pictures::{Picture, ReadError};
 use rayon::ThreadPool;
 
-use super::augment::to_training_size;
+use super::augment::{Augmentation, TooSmall};
+use super::cache::Cache;
 use super::order::Order;
 use super::set::{DataError, DataSet, Pictures};
 use crate::random::{Purpose, generator};
-use crate::settings::{Augment, Settings};
+use crate::settings::Settings;
 
 /// Batches decoded ahead.
 const AHEAD: usize = 8;
@@ -37,21 +39,19 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    /// Starts to decode for the updates from `first` on, without end; it stops when it is dropped.
-    pub(crate) fn start(data: &DataSet, settings: &Settings, first: u64) -> Self {
+    /// Starts to decode for the updates from `first` on, without end; it stops when it is dropped. Decoded pictures are kept
+    /// in at most `cache` bytes.
+    pub(crate) fn start(data: &DataSet, settings: &Settings, first: u64, cache: u64) -> Self {
         let (sender, queue) = sync_channel(AHEAD);
         let unreadable = Arc::new(Unreadable::default());
-        let sides = [0, 1].map(|side| {
-            let pictures = data.train[side].clone();
-            let order = Order::new(settings.seed, side as u64, pictures.len());
-            Side { pictures, order, number: side as u64, unreadable: Arc::clone(&unreadable) }
+        let cache = Arc::new(Cache::new(cache, [0, 1].map(|side| data.train[side].len())));
+        let sides = [0, 1].map(|number| {
+            let pictures = data.train[number].clone();
+            let order = Order::new(settings.seed, number as u64, pictures.len());
+            Side { pictures, order, number, cache: Arc::clone(&cache), unreadable: Arc::clone(&unreadable) }
         });
-        let making = Making {
-            size: settings.size as u32,
-            batch: settings.batch,
-            augment: settings.augment,
-            seed: settings.seed,
-        };
+        let augmentation = Augmentation::new(settings);
+        let making = Making { batch: settings.batch, augmentation, seed: settings.seed };
         // Decoding is a small share of a step: one thread keeps ahead on a small machine, and takes no core from libtorch.
         let threads = thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).clamp(1, 8));
         thread::spawn(move || hand_out(sides, making, first, threads, &sender));
@@ -107,7 +107,8 @@ fn hand_out(
 struct Side {
     pictures: Pictures,
     order: Order,
-    number: u64,
+    number: usize,
+    cache: Arc<Cache>,
     unreadable: Arc<Unreadable>,
 }
 
@@ -117,20 +118,36 @@ impl Side {
         self.order.at(position);
         self.clone()
     }
+
+    /// A picture as it is before the crop.
+    fn load(&self, index: usize, augmentation: Augmentation) -> Result<Arc<Picture>, Unusable> {
+        self.cache.get(self.number, index, || {
+            let picture = self.pictures.read(index, augmentation.size)?;
+            Ok(augmentation.load(picture, self.pictures.keep_their_grid())?)
+        })
+    }
+}
+
+/// Why a file gives no training picture.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    TooSmall(#[from] TooSmall),
 }
 
 /// How pictures become numbers.
 #[derive(Clone, Copy)]
 struct Making {
-    size: u32,
     batch: usize,
-    augment: Augment,
+    augmentation: Augmentation,
     seed: u64,
 }
 
 impl Making {
     fn batch(self, sides: Vec<Side>, positions: std::ops::Range<u64>) -> Result<Batch, DataError> {
-        let picture = 3 * self.size as usize * self.size as usize;
+        let picture = 3 * (self.augmentation.size as usize).pow(2);
         let mut made = [Vec::new(), Vec::new()];
         for (mut side, values) in sides.into_iter().zip(&mut made) {
             values.resize(self.batch * picture, 0.0);
@@ -146,12 +163,10 @@ impl Making {
         let count = side.pictures.len();
         for later in 0..count as u64 {
             let index = side.order.at(position + later);
-            match side.pictures.read(index, self.size) {
-                Ok(picture) => {
-                    let mut random = generator(self.seed, Purpose::Augmentation, [side.number, position]);
-                    let keeps_grid = side.pictures.keep_their_grid();
-                    let picture = to_training_size(picture, self.size, self.augment, keeps_grid, &mut random);
-                    pixels::to_planes(&picture, planes);
+            match side.load(index, self.augmentation) {
+                Ok(loaded) => {
+                    let mut random = generator(self.seed, Purpose::Augmentation, [side.number as u64, position]);
+                    pixels::to_planes(&self.augmentation.draw(&loaded, &mut random), planes);
                     return Ok(());
                 }
                 Err(error) => side.unreadable.warn(side.pictures.path(index), &error),
@@ -172,7 +187,7 @@ struct Warnings {
 }
 
 impl Unreadable {
-    fn warn(&self, path: PathBuf, error: &pictures::ReadError) {
+    fn warn(&self, path: PathBuf, error: &Unusable) {
         let mut warnings = self.0.lock().expect("no thread panics while it holds the lock");
         let message = format!("warning: {} {error}; it is left out", path.display());
         if warnings.known.insert(path) {
@@ -186,15 +201,17 @@ mod tests {
     use super::*;
     use crate::settings::tests::small;
 
+    const CACHE: u64 = 1 << 20;
+
     fn take(data: &DataSet, settings: &Settings, first: u64, count: usize) -> (Vec<Batch>, Vec<String>) {
-        let mut loader = Loader::start(data, settings, first);
+        let mut loader = Loader::start(data, settings, first, CACHE);
         let batches = (0..count).map(|_| loader.next().expect("readable pictures")).collect();
         (batches, loader.take_warnings())
     }
 
     #[test]
     fn batches_do_not_depend_on_where_a_run_starts() {
-        let settings = Settings { augment: Augment::Jitter, batch: 2, ..small() };
+        let settings = Settings { load_scale: 1.2, flip: true, batch: 2, ..small() };
         let data = DataSet::stripes(1);
         let (all, _) = take(&data, &settings, 0, 12);
         let (later, _) = take(&data, &settings, 5, 7);
@@ -203,9 +220,31 @@ mod tests {
     }
 
     #[test]
+    fn pictures_from_memory_are_those_from_the_files() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (side, colour) in [("trainA", 10), ("trainB", 200)] {
+            for number in 0..3 {
+                let picture = Picture::from_fn(40, 30, |x, y| [x as u8, (y + number * 9) as u8, colour].into());
+                let png = pictures::encode(&picture, pictures::Format::Png).expect("small");
+                let path = folder.path().join(side).join(format!("{number}.png"));
+                program::files::write_whole(&path, &png).expect("writable");
+            }
+        }
+        let data = DataSet::open(folder.path().to_str().expect("a plain name"), std::path::Path::new(""), 0)
+            .expect("two sides");
+        let settings = Settings { load_scale: 1.2, flip: true, ..small() };
+        let batches = |cache| {
+            let mut loader = Loader::start(&data, &settings, 0, cache);
+            (0..12).map(|_| loader.next().expect("readable pictures")).collect::<Vec<_>>()
+        };
+        let uncached = batches(0);
+        assert!(batches(CACHE) == uncached && batches(2000) == uncached, "all, and the two that fit");
+    }
+
+    #[test]
     fn a_picture_that_cannot_be_read_is_left_out_and_named_once() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let good = pictures::encode(&pictures::Picture::new(8, 8), pictures::Format::Png).expect("small");
+        let good = pictures::encode(&Picture::new(8, 8), pictures::Format::Png).expect("small");
         for side in ["trainA", "trainB"] {
             fs_err::create_dir(folder.path().join(side)).expect("writable");
             fs_err::write(folder.path().join(side).join("good.png"), &good).expect("writable");
@@ -221,7 +260,7 @@ mod tests {
         fs_err::remove_file(folder.path().join("trainB/good.png")).expect("was there");
         fs_err::write(folder.path().join("trainB/bad.png"), b"no picture").expect("writable");
         let data = DataSet::open(path, std::path::Path::new(""), 0).expect("two sides");
-        let error = Loader::start(&data, &small(), 0).next().expect_err("no picture of B can be read");
+        let error = Loader::start(&data, &small(), 0, CACHE).next().expect_err("no picture of B can be read");
         assert!(error.to_string().contains("none of the 1 pictures"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pictures::{FindError, Picture, ReadError};
 
+use super::augment::TooSmall;
 use super::scene::Scene;
 
 /// Name of the built-in data set.
@@ -49,6 +50,18 @@ pub(crate) enum DataError {
         /// One of them.
         example: PathBuf,
     },
+    /// Pictures that a crop does not fit into.
+    #[error("{} {error}, as {count} of {of} pictures there are; lower --size, let --resize squash them, or take them out", example.display())]
+    TooSmall {
+        /// So many.
+        count: usize,
+        /// Pictures of the side.
+        of: usize,
+        /// One of them.
+        example: PathBuf,
+        /// Its size.
+        error: TooSmall,
+    },
 }
 
 /// The pictures of one side.
@@ -92,6 +105,19 @@ impl Pictures {
                 Ok(Scene::draw_up(*seed, first + index as u64).picture(size, *striped))
             }
         }
+    }
+
+    /// How many files are too small by their headers, with the first of them and what is said of it. Scenes never are.
+    pub(crate) fn too_small(
+        &self,
+        check: impl Fn((u32, u32)) -> Option<TooSmall>,
+    ) -> Option<(usize, PathBuf, TooSmall)> {
+        let Self::Files(paths) = self else { return None };
+        let errors = paths.iter().filter_map(|path| Some((path, check(pictures::dimensions(path).ok()?)?)));
+        let mut errors = errors.peekable();
+        let (path, error) = errors.peek().copied()?;
+        let path = path.clone();
+        Some((errors.count(), path, error))
     }
 
     /// Whether pictures come in the training size and must keep their pixel grid: a stripe's place is fixed to it.

@@ -4,18 +4,17 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use clap::Parser;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::series::{Series, losses, paired, read_lines, speed};
-use crate::Arguments;
 use crate::run_directory::{METRICS, SETTINGS, START, TIMING};
+use crate::settings::Layer;
 
 /// Points of a curve: a few for each pixel of a wide screen.
 const MOST_POINTS: usize = 2000;
 /// Settings that say where and on what a run was made, not how: no preset has them.
-const NOT_THE_PRESETS: [&str; 2] = ["data", "threads"];
+const NOT_THE_PRESETS: [&str; 5] = ["data", "data_root", "threads", "device", "cache"];
 /// Logged intervals that the present speed is the mean of.
 const RECENT: usize = 10;
 
@@ -103,7 +102,7 @@ impl Run {
         run.read_timing(&path.join(TIMING))?;
         run.losses = std::mem::take(&mut run.losses).thinned(MOST_POINTS);
         run.speed = std::mem::take(&mut run.speed).thinned(MOST_POINTS);
-        let said = ["steps", "length.steps"].iter().find_map(|name| run.setting(name)?.parse().ok());
+        let said = run.setting("steps").and_then(|steps| steps.parse().ok());
         run.updates = run.start["updates"].as_u64().or(said);
         let finished = run.updates.is_some_and(|updates| run.step >= updates);
         run.state = state.unwrap_or(if finished { State::Finished } else { State::Stopped });
@@ -199,13 +198,10 @@ fn settings(text: &str) -> anyhow::Result<Vec<Setting>> {
 
 /// What a run with this data and preset would have had without another flag.
 fn preset(table: &toml::Table) -> Vec<(String, String)> {
-    let text = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default();
-    let Ok(arguments) = Arguments::try_parse_from(["trainer", "--data", text("data"), "--preset", text("preset")])
-    else {
-        return Vec::new();
-    };
-    let table = toml::Table::try_from(arguments.training.settings());
-    table.map(|table| flat(&table)).unwrap_or_default()
+    let said = ["data", "preset"].iter().filter_map(|name| Some(((*name).to_owned(), table.get(*name)?.clone())));
+    let said: toml::Table = said.collect();
+    let settings = Layer::read(&said.to_string()).and_then(Layer::onto_preset).and_then(|layer| layer.settings());
+    settings.map(|settings| flat(&settings.table())).unwrap_or_default()
 }
 
 /// Plain values by name; one inside a table like `length.steps`.
