@@ -12,7 +12,7 @@ use crate::data::{DataError, DataSet, fingerprint};
 use crate::earlier::Earlier;
 use crate::memory::with_advice;
 use crate::metrics::Losses;
-use crate::run_directory::{RunDirectory, SETTINGS};
+use crate::run_directory::{RunDirectory, SETTINGS, is_finished};
 use crate::settings::{Cache, Layer, NOT_OF_THE_RESULT, Settings};
 use crate::sheet::Samples;
 use crate::start::Cost;
@@ -117,7 +117,8 @@ fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Cons
             }
             let what = || format!("the checkpoint of step {} does not fit {}", progress.step, settings_path.display());
             ready.cyclegan.restore(progress.step, &mut tensors).with_context(what).or_exit(Exit::CannotStart)?;
-            console.say(format!("resume    {} after step {}", directory.path().display(), progress.step));
+            let finished = if progress.step == ready.updates { ", finished already" } else { "" };
+            console.say(format!("resume    {} after step {}{finished}", directory.path().display(), progress.step));
             progress
         }
     };
@@ -148,13 +149,13 @@ fn settings_to_go_on(saved: &Layer, flags: &Layer, run: &Path) -> Result<Setting
     Ok(asked)
 }
 
-/// The only run in a folder.
+/// The only unfinished run in a folder.
 fn the_only_run(folder: &Path) -> anyhow::Result<PathBuf> {
     let entries = fs_err::read_dir(folder).context("--resume without a directory goes on with the run below runs/")?;
     let mut runs = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.join(SETTINGS).is_file() {
+        if path.join(SETTINGS).is_file() && !is_finished(&path)? {
             runs.push(path);
         }
     }
@@ -162,8 +163,8 @@ fn the_only_run(folder: &Path) -> anyhow::Result<PathBuf> {
     let names: Vec<String> = runs.iter().map(|run| run.display().to_string()).collect();
     match runs.len() {
         1 => Ok(runs.remove(0)),
-        0 => bail!("there is no run below {} to go on with; say which: --resume RUN", folder.display()),
-        _ => bail!("there are several runs; say which: --resume {}", names.join(", or --resume ")),
+        0 => bail!("there is no unfinished run below {}; say which is meant: --resume RUN", folder.display()),
+        _ => bail!("there are several unfinished runs; say which: --resume {}", names.join(", or --resume ")),
     }
 }
 

@@ -176,6 +176,14 @@ impl RunDirectory {
     }
 }
 
+/// Whether a run has made all its updates, by the names of its checkpoints.
+pub(crate) fn is_finished(run: &Path) -> anyhow::Result<bool> {
+    let Ok(start) = fs_err::read(run.join(START)) else { return Ok(false) };
+    let start: serde_json::Value = serde_json::from_slice(&start).unwrap_or_default();
+    let newest = checkpoint::steps(&run.join(CHECKPOINTS))?.first().copied();
+    Ok(newest.is_some() && newest == start["updates"].as_u64())
+}
+
 fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK))?;
     match file.file().try_lock() {

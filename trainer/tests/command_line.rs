@@ -1,8 +1,7 @@
 //! `trainer` as a user types it.
 
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use snapbox::{file, str};
 
@@ -146,6 +145,63 @@ fn an_existing_run_is_not_overwritten_unless_asked() {
 }
 
 #[test]
+fn settings_come_from_a_file_and_flags_win() {
+    let folder = folder();
+    let printed = run(folder.path(), &["--preset", "paper", "--size", "24", "--width", "2", "--print-config"]);
+    assert_ends(&printed, 0, "");
+    std::fs::write(folder.path().join("all.toml"), &printed.stdout).expect("writable");
+    let again = run(folder.path(), &["--config", "all.toml", "--print-config"]);
+    assert!(again.stdout == printed.stdout, "what is printed is a file that says the same");
+
+    std::fs::write(
+        folder.path().join("mine.toml"),
+        "data = 'stripes'\npreset = 'paper'\nepochs = 7\nrun = 'here'\ncycle-weight = 3\n",
+    )
+    .expect("writable");
+    let arguments = [&["--config", "mine.toml", "--steps", "1", "--cycle-weight", "4"], SMALL.as_slice()].concat();
+    assert_ends(&run(folder.path(), &arguments), 0, "here/report.html");
+    let saved = std::fs::read_to_string(folder.path().join("here/run.toml")).expect("it was written");
+    let saved: toml::Table = saved.parse().expect("TOML");
+    for (name, value) in [("preset", "paper"), ("schedule", "linear"), ("generator", "paper")] {
+        assert_eq!(saved[name].as_str(), Some(value), "{name}");
+    }
+    assert_eq!((saved["steps"].as_integer(), saved["cycle_weight"].as_float()), (Some(1), Some(4.0)));
+    assert!(!saved.contains_key("epochs"), "--steps replaced it");
+
+    for (text, message) in [
+        ("data = 'stripes'\nsise = 24", "wrong.toml: `sise` is no setting; did you mean `size`?"),
+        ("data = 'stripes'\nsize = 8", "wrong.toml: invalid value '8' for '--size <PIXELS>': 8 is not in 16..=4096"),
+        ("size = 24", "wrong.toml: the following required arguments were not provided: --data <DIR|NAME>"),
+        ("size 24", "wrong.toml: is no TOML"),
+    ] {
+        std::fs::write(folder.path().join("wrong.toml"), text).expect("writable");
+        assert_ends(&run(folder.path(), &["--config", "wrong.toml", "--steps", "1"]), 2, message);
+    }
+    assert_ends(&run(folder.path(), &["--config", "none.toml"]), 3, "none.toml");
+}
+
+#[test]
+fn weight_0_computes_no_identity_losses() {
+    let folder = folder();
+    assert_ends(&on_stripes(folder.path(), &["--steps", "1", "--identity-weight", "0"]), 0, "");
+    let metrics = std::fs::read_to_string(folder.path().join("runs/stripes/metrics.jsonl")).expect("it was written");
+    assert!(metrics.contains("cycle_a") && !metrics.contains("id_a"), "{metrics}");
+}
+
+#[test]
+fn pictures_that_are_smaller_than_the_crop_are_named_before_the_run() {
+    let folder = folder();
+    let arguments = ["datasets", "stripes", "small", "--size", "20"];
+    assert_ends(&run(folder.path(), &arguments), 0, "");
+    let arguments = [&["--data", "small", "--resize", "off", "--steps", "1"], SMALL.as_slice()].concat();
+    let message =
+        "scene-0000.png is 20×20, smaller than the crop of 24×24, as 400 of 400 pictures there are; lower --size";
+    assert_ends(&run(folder.path(), &arguments), 3, message);
+    let arguments = [&["--data", "small", "--steps", "1"], SMALL.as_slice()].concat();
+    assert_ends(&run(folder.path(), &arguments), 0, "");
+}
+
+#[test]
 fn what_cannot_start_says_why_and_what_to_do() {
     let folder = folder();
     let cases: [(&[&str], i32, &str); 8] = [
@@ -168,41 +224,6 @@ fn what_cannot_start_says_why_and_what_to_do() {
         assert!(output.stdout.is_empty(), "errors go to stderr");
     }
     assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0, "nothing was begun");
-}
-
-#[test]
-fn a_run_whose_loss_is_no_number_any_more_ends_and_names_it() {
-    let folder = folder();
-    let output = on_stripes(folder.path(), &["--steps", "50", "--log-every", "1", "--rate", "1e25"]);
-    assert_ends(&output, 4, "training has diverged; start again with a lower --rate");
-    assert!(!folder.path().join("runs/stripes/g_ab.ot").exists(), "no weights that are no numbers");
-}
-
-#[test]
-fn ctrl_c_ends_after_the_step_with_the_weights_saved() {
-    let folder = folder();
-    let arguments = [&["--data", "stripes", "--steps", "1000000", "--log-every", "1"], SMALL.as_slice()].concat();
-    let mut child = trainer(folder.path(), &arguments).stderr(Stdio::piped()).spawn().expect("it starts");
-    let run = folder.path().join("runs/stripes");
-    wait_until(&mut child, || std::fs::metadata(run.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0));
-    let interrupted =
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is everywhere");
-    assert!(interrupted.success());
-    let output = child.wait_with_output().expect("it ends by itself");
-    assert_ends(&output, 130, "the weights are in runs/stripes");
-    let metadata = models_torch::read(&run.join("g_ba.ot")).expect("a whole file").metadata;
-    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).expect("it was written");
-    assert_eq!(metadata.steps, metrics.lines().count() as u64, "the last step is in the weights and in the metrics");
-}
-
-/// Waits for another process to get somewhere; fails where it ends before.
-fn wait_until(child: &mut Child, reached: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !reached() {
-        assert!(child.try_wait().expect("our own child").is_none(), "it ended before");
-        assert!(start.elapsed() < Duration::from_secs(60), "it never got there");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

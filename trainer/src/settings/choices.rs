@@ -143,6 +143,7 @@ impl fmt::Display for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
+            Self::Bytes(0) => f.write_str("0"),
             Self::Bytes(bytes) => {
                 let (name, unit) = UNITS.iter().find(|(_, unit)| bytes % unit == 0).expect("one divides all");
                 write!(f, "{}{name}", bytes / unit)

@@ -21,7 +21,7 @@ const COLUMNS: usize = 100;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     /// A file that is no TOML.
-    #[error("is no TOML: {0}")]
+    #[error("is no TOML")]
     Toml(#[from] toml::de::Error),
     /// A key that no setting has.
     #[error("`{key}` is no setting{}; `trainer --print-config` prints them all", did_you_mean(.nearest))]
@@ -259,7 +259,7 @@ mod tests {
             ("steps = 1\nepochs = 1", "cannot be used with"),
             ("size 8", "is no TOML: "),
         ] {
-            let error = resolve(&["data = 'x'", text]).expect_err(text).to_string();
+            let error = format!("{:#}", anyhow::Error::from(resolve(&["data = 'x'", text]).expect_err(text)));
             assert!(error.contains(message), "{error}");
         }
         assert!(resolve(&[]).expect_err("no data").to_string().contains("--data"));

@@ -1,0 +1,294 @@
+//! A run that was stopped and goes on ends with the bytes of one that was never stopped.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+/// Settings under which everything happens within a few steps: pools that swap, averages, two kept checkpoints.
+const BUSY: &str = "--data stripes --size 24 --width 2 --blocks 1 --threads 1 --pool 2 --ema 0.9 --steps 14 --log-every 2 \
+                    --sample-every 4 --eval-every 5 --save-every 3";
+
+fn trainer(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.current_dir(folder).args(arguments.split_whitespace()).stdin(Stdio::null()).env_remove("LD_LIBRARY_PATH");
+    command
+}
+
+fn run(folder: &Path, arguments: &str) -> Output {
+    trainer(folder, arguments).output().expect("it starts")
+}
+
+#[track_caller]
+fn assert_ends(output: &Output, code: i32, message: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(message), "{message:?} in {said}");
+}
+
+fn start(folder: &Path, arguments: &str) -> Child {
+    trainer(folder, arguments).stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is everywhere");
+    assert!(sent.success());
+}
+
+/// Waits for another process to get somewhere; false where it ends before.
+fn reached(child: &mut Child, place: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while !place() {
+        if child.try_wait().expect("our own child").is_some() {
+            return false;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "it never got there");
+        std::thread::yield_now();
+    }
+    true
+}
+
+fn lines(run: &Path) -> usize {
+    std::fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
+}
+
+/// All that a run leaves, but for what depends on the clock or on how often it was started.
+fn results(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn collect(folder: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("readable").path();
+            let name = path.file_name().expect("it has one").to_string_lossy().into_owned();
+            if path.is_dir() {
+                collect(&path, into);
+            } else if !["timing.jsonl", "report.html"].contains(&name.as_str()) && !name.starts_with("events.") {
+                into.insert(path.clone(), std::fs::read(&path).expect("readable"));
+            }
+        }
+    }
+    let mut all = BTreeMap::new();
+    collect(run, &mut all);
+    all.into_iter().map(|(path, bytes)| (path.strip_prefix(run).expect("below it").to_owned(), bytes)).collect()
+}
+
+#[track_caller]
+fn assert_same(run: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+    let found = results(run);
+    assert_eq!(found.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>(), "{what}");
+    for (path, bytes) in whole {
+        assert!(found[path] == *bytes, "{what}: {} differs", path.display());
+    }
+}
+
+/// What a run gives that nobody disturbs.
+fn undisturbed(folder: &Path, preset: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    assert_ends(&run(folder, &format!("{BUSY} --preset {preset} --run whole")), 0, "");
+    let whole = results(&folder.join("whole"));
+    for file in ["g_ab.ema.ot", "checkpoints/000014.safetensors", "best/g_ab.ot", "samples/000012.png"] {
+        assert!(whole.contains_key(Path::new(file)), "{file}");
+    }
+    whole
+}
+
+#[test]
+fn runs_killed_at_random_moments_end_with_the_bytes_of_one_that_was_not() {
+    let mut random = Pcg64::seed_from_u64(26);
+    for preset in ["concat", "paper"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let whole = undisturbed(folder.path(), preset);
+        let path = folder.path().join("killed");
+        let mut arguments = format!("{BUSY} --preset {preset} --run killed");
+        let mut kills = 0;
+        loop {
+            let mut child = start(folder.path(), &arguments);
+            // A moment: so many lines further, and a little later.
+            let lines_before = lines(&path) + random.random_range(0..4_usize);
+            let later = Duration::from_micros(random.random_range(0..40_000));
+            let began = std::cell::OnceCell::new();
+            let killed = reached(&mut child, || {
+                let there = path.join("run.toml").is_file() && lines(&path) >= lines_before;
+                there && began.get_or_init(Instant::now).elapsed() >= later
+            });
+            if !killed {
+                assert_ends(&child.wait_with_output().expect("it has ended"), 0, "");
+                break;
+            }
+            signal(&child, "-KILL");
+            let output = child.wait_with_output().expect("it was killed");
+            if output.status.code() == Some(0) {
+                break; // it was done before the signal came
+            }
+            kills += 1;
+            arguments = "--resume killed".into();
+        }
+        assert!(kills >= 2, "{kills} kills");
+        assert_same(&path, &whole, &format!("{preset}, {kills} kills"));
+    }
+}
+
+#[test]
+fn runs_stopped_by_signals_end_with_130_and_then_with_the_same_bytes() {
+    for (preset, name) in [("concat", "-INT"), ("paper", "-TERM")] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let whole = undisturbed(folder.path(), preset);
+        let path = folder.path().join("stopped");
+        let mut child = start(folder.path(), &format!("{BUSY} --preset {preset} --run stopped"));
+        assert!(reached(&mut child, || lines(&path) >= 2), "it has 14 steps to make");
+        signal(&child, name);
+        let output = child.wait_with_output().expect("it ends by itself");
+        assert_ends(&output, 130, "go on with `trainer --resume stopped`");
+        // Also where the stop fell between two lines: the losses since the last are in the checkpoint.
+        assert_ends(&run(folder.path(), "--resume stopped"), 0, "resume    stopped after step");
+        assert_same(&path, &whole, name);
+        assert_ends(&run(folder.path(), "--resume stopped"), 0, "finished already");
+        assert_same(&path, &whole, "resumed without need");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // One step of this takes many times as long as two signals.
+    let mut child = start(folder.path(), "--data stripes --size 128 --width 32 --blocks 2 --steps 1000 --run slow");
+    let started = folder.path().join("slow/report.html");
+    assert!(reached(&mut child, || started.is_file()));
+    signal(&child, "-INT");
+    signal(&child, "-INT");
+    // The system may join two signals that come before the first was taken: the third is then the second.
+    let start = Instant::now();
+    while child.try_wait().expect("our own child").is_none() && start.elapsed() < Duration::from_secs(60) {
+        let _gone = Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status();
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    assert_ends(&output, 130, "again: stop at once");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("stopped after step"), "it did not wait for its step");
+}
+
+#[test]
+fn a_flag_that_contradicts_the_run_is_refused_by_name_and_others_are_taken() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_ends(&run(folder.path(), &format!("{BUSY} --run one")), 0, "");
+    let before = results(&folder.path().join("one"));
+    for (flag, message) in [
+        ("--size 32", "--size 32 contradicts the run that goes on: its one/run.toml has 24"),
+        ("--cycle-weight 3", "--cycle-weight 3 contradicts"),
+        ("--epochs 3", "--epochs 3 contradicts the run that goes on: its one/run.toml has not set"),
+        ("--preset paper", "--preset paper contradicts"),
+        ("--flip", "--flip true contradicts"),
+    ] {
+        assert_ends(&run(folder.path(), &format!("--resume one {flag}")), 2, message);
+    }
+    assert_ends(&run(folder.path(), "--resume one --config x.toml"), 2, "cannot be used with");
+    assert_ends(&run(folder.path(), "--resume one --data missing"), 3, "missing");
+    assert_same(&folder.path().join("one"), &before, "nothing was touched");
+    // What it computes stays the same; where it runs may change.
+    let output = run(folder.path(), "--resume one --size 24 --device cpu --cache 0 --keep 1");
+    assert_ends(&output, 0, "0 of 800 pictures fit");
+    let settings = std::fs::read_to_string(folder.path().join("one/run.toml")).expect("it is there");
+    assert!(settings.contains("cache = \"0\"") && settings.contains("keep = 1"), "{settings}");
+}
+
+#[test]
+fn without_a_name_the_only_unfinished_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_ends(&run(folder.path(), "--resume"), 3, "goes on with the run below runs/");
+    assert_ends(&run(folder.path(), &format!("{BUSY} --run runs/one")), 0, "");
+    assert_ends(&run(folder.path(), "--resume"), 3, "there is no unfinished run below runs");
+    for name in ["two", "three"] {
+        let path = folder.path().join("runs").join(name);
+        let mut child = start(folder.path(), &format!("{BUSY} --run runs/{name}"));
+        assert!(reached(&mut child, || lines(&path) >= 1));
+        signal(&child, "-INT");
+        assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "");
+        if name == "two" {
+            continue;
+        }
+        let several = "there are several unfinished runs; say which: --resume runs/three, or --resume runs/two";
+        assert_ends(&run(folder.path(), "--resume"), 3, several);
+        assert_ends(&run(folder.path(), "--resume runs/three"), 0, "");
+    }
+    assert_ends(&run(folder.path(), "--resume"), 0, "resume    runs/two after step");
+    assert_ends(&run(folder.path(), "--resume nowhere"), 3, "nowhere is no run directory: it has no run.toml");
+}
+
+#[test]
+fn a_checkpoint_cut_short_costs_only_itself() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let whole = undisturbed(folder.path(), "paper");
+    let path = folder.path().join("whole");
+    let newest = path.join("checkpoints/000014.safetensors");
+    for length in [0, 100, whole[Path::new("checkpoints/000014.safetensors")].len() - 1] {
+        let bytes = std::fs::read(&newest).expect("it is there");
+        std::fs::write(&newest, &bytes[..length]).expect("writable");
+        let output = run(folder.path(), "--resume whole");
+        assert_ends(&output, 0, "000014.safetensors is damaged");
+        assert_ends(&output, 0, "resume    whole after step 12");
+        assert_same(&path, &whole, &format!("cut to {length} bytes"));
+    }
+    for checkpoint in ["000012", "000014"] {
+        std::fs::write(path.join("checkpoints").join(checkpoint).with_extension("safetensors"), "").expect("writable");
+    }
+    assert_ends(&run(folder.path(), "--resume whole"), 0, "there is no checkpoint yet: from the start");
+    assert_same(&path, &whole, "no checkpoint left");
+}
+
+#[test]
+fn a_run_in_use_is_locked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut child = start(folder.path(), &BUSY.replace("--steps 14", "--steps 1000000 --run one"));
+    assert!(reached(&mut child, || lines(&folder.path().join("one")) >= 1));
+    for arguments in ["--resume one".to_owned(), format!("{BUSY} --run one --overwrite")] {
+        assert_ends(&run(folder.path(), &arguments), 3, "one is in use by another trainer");
+    }
+    signal(&child, "-INT");
+    assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "");
+}
+
+#[test]
+fn a_resumed_run_needs_the_pictures_that_it_began_with() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_ends(&run(folder.path(), "datasets stripes photos --size 24"), 0, "");
+    let arguments = BUSY.replace("stripes", "photos");
+    let mut child = start(folder.path(), &format!("{arguments} --run one"));
+    assert!(reached(&mut child, || lines(&folder.path().join("one")) >= 1));
+    signal(&child, "-INT");
+    assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "");
+
+    std::fs::rename(folder.path().join("photos"), folder.path().join("moved")).expect("writable");
+    assert_ends(&run(folder.path(), "--resume one"), 3, "photos");
+    std::fs::rename(folder.path().join("moved/trainA/scene-0003.png"), folder.path().join("kept.png")).expect("there");
+    let message = "its training pictures are not those that one began with";
+    assert_ends(&run(folder.path(), "--resume one --data moved"), 3, message);
+    std::fs::rename(folder.path().join("kept.png"), folder.path().join("moved/trainA/scene-0003.png")).expect("there");
+    assert_ends(&run(folder.path(), "--resume one --data moved"), 0, "resume    one after step");
+}
+
+#[test]
+fn earlier_networks_are_trained_on_with_the_settings_that_their_files_know() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let arguments = format!("{BUSY} --preset paper --upsample resize --run first");
+    assert_ends(&run(folder.path(), &arguments), 0, "");
+    let fine = "--data stripes --init-from first/g_ab.ot --steps 1 --rate 1e-30 --threads 1";
+    assert_ends(&run(folder.path(), &format!("{fine} --run fine")), 0, "weights   from first/d_b.ot");
+    let read = |path: &str| models_torch::read(&folder.path().join(path)).expect("our own file");
+    for network in ["g_ab.ot", "g_ba.ot", "d_a.ot", "d_b.ot"] {
+        let [first, fine] = ["first", "fine"].map(|run| read(&format!("{run}/{network}")));
+        assert!(first.weights == fine.weights, "{network}: a rate that moves nothing");
+        assert_eq!(fine.metadata.training_size, 24, "without --size");
+    }
+    // The averaged generator begins where the average was.
+    let averaged = fine.replace("g_ab.ot", "g_ab.ema.ot");
+    assert_ends(&run(folder.path(), &format!("{averaged} --run average")), 0, "weights   from first/g_ba.ema.ot");
+    assert!(read("average/g_ba.ot").weights == read("first/g_ba.ema.ot").weights);
+
+    for (arguments, message) in [
+        (fine.replace("g_ab.ot", "d_a.ot"), "it is a discriminator of A; give a generator"),
+        (fine.replace("g_ab.ot", "none.ot"), "cannot be read"),
+        (format!("{fine} --width 4"), "it holds the generator A to B of other settings than these"),
+    ] {
+        assert_ends(&run(folder.path(), &format!("{arguments} --run no")), 3, message);
+    }
+    assert!(!folder.path().join("no").exists(), "nothing was begun");
+}
