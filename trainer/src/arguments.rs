@@ -1,11 +1,13 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use models::families::Family;
 use program::{ConsoleArguments, Device};
 
+use crate::data::{DatasetsAction, Places};
 use crate::settings::{Augment, Length, Objective, Precision, Preset, Schedule, Settings, Upsample};
 
 /// Train a CycleGAN: two folders of unpaired pictures to two generators
@@ -29,7 +31,7 @@ pub struct Arguments {
 /// Other things than training.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Data sets that need no download
+    /// List, check and write data sets
     Datasets {
         /// What to do with them.
         #[command(subcommand)]
@@ -54,37 +56,25 @@ pub enum Command {
     },
 }
 
-/// What to do with data sets.
-#[derive(Debug, Subcommand)]
-pub enum DatasetsAction {
-    /// Write the built-in data set out as files
-    ///
-    /// Makes trainA, trainB, testA and testB with PNG files. In the test folders the same name is the same scene.
-    Stripes {
-        /// Folder to make
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-        /// Side of the pictures in pixels
-        #[arg(long, default_value_t = 64, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..=4096))]
-        size: u32,
-        /// Seed of the scenes
-        #[arg(long, default_value_t = 0, value_name = "N")]
-        seed: u64,
-    },
-}
-
 /// Flags of a training run. What is not given comes from the preset.
 #[derive(Debug, Args)]
 pub struct TrainingArguments {
-    /// Folder with trainA and trainB [testA, testB], or `stripes`
+    /// Folder with trainA and trainB [testA, testB], or the name of a data set
     ///
-    /// A name that is no folder is looked up below --data-root. `stripes` is built in: scenes drawn by this program,
-    /// plain animals in A and striped ones in B.
+    /// A name that is no folder is looked up below --data-root, and fetched to there if it is a published one:
+    /// `trainer datasets list` shows them. `stripes` is built in: scenes drawn by this program, plain animals in A and
+    /// striped ones in B.
     #[arg(long, required = true, value_name = "DIR")]
     pub data: Option<String>,
     /// Where data sets are looked up by name
     #[arg(long, default_value = "datasets", value_name = "DIR")]
     pub data_root: PathBuf,
+    /// Address to fetch data sets from, as URL/NAME.zip, instead of the published ones
+    #[arg(long, value_name = "URL", value_parser = url)]
+    pub data_url: Option<String>,
+    /// Seconds without a byte after which fetching is tried again
+    #[arg(long, hide = true, default_value_t = 30.0, value_name = "SECONDS", value_parser = positive)]
+    pub data_patience: f64,
     /// Sets network, objective, augmentation and rate together
     #[arg(long, value_enum, default_value_t)]
     pub preset: Preset,
@@ -172,6 +162,12 @@ pub struct TrainingArguments {
 }
 
 impl TrainingArguments {
+    /// Where data sets are looked for.
+    pub(crate) fn places(&self) -> Places<'_> {
+        let patience = Duration::try_from_secs_f64(self.data_patience).unwrap_or(Duration::MAX);
+        Places { root: &self.data_root, url: self.data_url.as_deref(), patience }
+    }
+
     /// The settings that they mean: the preset's, but for what was said.
     pub(crate) fn settings(&self) -> Settings {
         let (family, objective, augment, schedule) = match self.preset {
@@ -205,6 +201,12 @@ impl TrainingArguments {
             sample_every: self.sample_every,
         }
     }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let is_url =
+        ["https://", "http://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    is_url.then(|| text.to_owned()).ok_or_else(|| "an address begins with https:// or http://".into())
 }
 
 fn family(text: &str) -> Result<Family, String> {

@@ -28,7 +28,7 @@ const STEPS_TO_ESTIMATE: u64 = 5;
 pub(crate) fn run(arguments: TrainingArguments, console: ConsoleArguments) -> Result<Exit, Failure> {
     let mut console = Console::new(console);
     let settings = arguments.settings();
-    let data = DataSet::open(&settings.data, &arguments.data_root, settings.seed).or_exit(Exit::CannotStart)?;
+    let data = DataSet::open(&settings.data, &arguments.places(), settings.seed, &mut console)?;
     let (device, device_name) = models_torch::device(arguments.device).or_exit(Exit::CannotStart)?;
     tch::set_num_threads(settings.threads as i32);
     if device.is_cuda() {

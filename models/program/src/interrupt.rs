@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the first asks the program to finish what it is at, the second ends it at once.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Exit;
@@ -7,13 +8,15 @@ use crate::console::print_message;
 
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static MESSAGE: Mutex<&str> = Mutex::new("");
 
-/// From now on the first signal only sets a flag. `message` says to the user what happens next; of several runs in one
-/// process, as tests make them, the first one's stays.
+/// From now on the first signal only sets a flag. `message` says to the user what happens next; a later call changes it,
+/// as a program goes from fetching its data to its work.
 ///
 /// # Errors
 /// If the system does not take the handler.
 pub fn watch(message: &'static str) -> Result<(), ctrlc::Error> {
+    *MESSAGE.lock().expect("nobody panics while holding a text") = message;
     if WATCHING.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
@@ -21,6 +24,7 @@ pub fn watch(message: &'static str) -> Result<(), ctrlc::Error> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(Exit::Stopped as u8));
         }
+        let message = *MESSAGE.lock().expect("nobody panics while holding a text");
         print_message(format_args!("\n{message} (again: stop at once)"));
     })
 }
