@@ -45,7 +45,7 @@ pub(crate) const PUBLISHED: [Published; 12] = [
     whole("maps", "aerial photos", "street maps"),
     Published { name: "cityscapes", a: "street photos", b: "label maps", kind: Kind::Withheld },
     whole("facades", "photos of facades", "label maps"),
-    whole("iphone2dslr_flower", "flowers by a telephone", "flowers by a camera"),
+    whole("iphone2dslr_flower", "flowers, iPhone photos", "flowers, DSLR photos"),
     Published { name: "ae_photos", a: "landscape photos", b: "-", kind: Kind::TestsOnly },
 ];
 
@@ -63,13 +63,18 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(STRIPES).chain(PUBLISHED.iter().map(|published| published.name))
 }
 
-/// The names that a mistyped one may have meant, nearest first: those that share most of their letters in order.
+/// The names that a mistyped one may have meant, nearest first.
 pub(crate) fn nearest(name: &str) -> Vec<&'static str> {
-    /// From here on, two names look alike to a person; clap draws the same line for mistyped flags.
-    const ALIKE: f64 = 0.7;
     let name = name.to_lowercase();
-    let mut near: Vec<(f64, &str)> = names().map(|known| (strsim::jaro(&name, known), known)).collect();
-    near.retain(|(alike, _)| *alike > ALIKE);
+    // Letters that are wrong or out of order: `mpas`. Clap draws the line for mistyped flags at 0.7.
+    let spelling = |known: &str| Some(strsim::jaro(&name, known)).filter(|alike| *alike > 0.75);
+    // Words that are missing or out of order: `yosemite`, `zebra2horse`.
+    let words = |known: &str| Some(strsim::sorensen_dice(&name, known)).filter(|alike| *alike >= 0.5);
+    let alike = |known: &'static str| {
+        let alike = [spelling(known), words(known)].into_iter().flatten().reduce(f64::max)?;
+        Some((alike, known))
+    };
+    let mut near: Vec<(f64, &str)> = names().filter_map(alike).collect();
     near.sort_by(|one, other| other.0.total_cmp(&one.0));
     near.into_iter().take(3).map(|(_, known)| known).collect()
 }
@@ -87,6 +92,7 @@ mod tests {
             ("monet", "monet2photo"),
             ("van_gogh2photo", "vangogh2photo"),
             ("map", "maps"),
+            ("mpas", "maps"),
             ("facade", "facades"),
             ("yosemite", "summer2winter_yosemite"),
             ("stripe", "stripes"),

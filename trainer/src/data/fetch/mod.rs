@@ -175,7 +175,9 @@ impl Fetch<'_> {
                 Err(Failed::ForGood(why)) => return Ok(Some(why)),
                 Err(Failed::Disk(error)) => return Err(self.disk(error)),
                 Err(Failed::Stopped) => return Err(self.stopped()),
-                Err(Failed::ForNow(why)) => why,
+                // A network that was there may come back; one that was not is not waited for.
+                Err(Failed::NoHost(why)) if failures == 0 => return Ok(Some(why)),
+                Err(Failed::NoHost(why) | Failed::ForNow(why)) => why,
             };
             failures = if part.length > furthest { 1 } else { failures + 1 };
             furthest = furthest.max(part.length);

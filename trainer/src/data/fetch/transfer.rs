@@ -29,6 +29,8 @@ const MOST_BYTES: u64 = 20_000_000_000;
 pub(crate) enum Failed {
     /// Another try may succeed: a cut, a stall, a server that is busy.
     ForNow(String),
+    /// The host has no address here: without a network, or for good.
+    NoHost(String),
     /// This address will not give it.
     ForGood(String),
     /// This machine's disk.
@@ -42,7 +44,7 @@ enum News {
     Head { status: u16, headers: HeaderMap },
     Piece(Vec<u8>),
     End,
-    Failed(String),
+    Failed(Failed),
 }
 
 /// Gets `url` into `part`, from where that stands. `came` hears of the length so far and of the whole length.
@@ -129,7 +131,7 @@ fn next(news: &Receiver<News>) -> Result<News, Failed> {
     loop {
         match news.recv_timeout(LOOK_FOR_CTRL_C) {
             _ if interrupt::requested() => return Err(Failed::Stopped),
-            Ok(News::Failed(why)) => return Err(Failed::ForNow(why)),
+            Ok(News::Failed(failed)) => return Err(failed),
             Ok(news) => return Ok(news),
             Err(RecvTimeoutError::Timeout) => {}
             // It ends with End or Failed, unless the HTTP client panics: that is the server's answer, not our bug.
@@ -161,7 +163,7 @@ fn start(url: &str, part: &Part, patience: Patience) -> Receiver<News> {
         // An error of `send` means that the user has stopped the transfer, or that the answer was not wanted.
         let _ended = match request.call() {
             Ok(answer) => receive(answer, patience, &sender),
-            Err(error) => sender.send(News::Failed(why(&error, patience))),
+            Err(error) => sender.send(News::Failed(failed(&error, patience))),
         };
     });
     news
@@ -187,8 +189,8 @@ fn receive(
             }
             Err(error) => {
                 let error = ureq::Error::from(error);
-                let why = if is_cut(&error) { cut(length, total) } else { why(&error, patience) };
-                return sender.send(News::Failed(why));
+                let failed = if is_cut(&error) { Failed::ForNow(cut(length, total)) } else { failed(&error, patience) };
+                return sender.send(News::Failed(failed));
             }
         }
     }
@@ -200,12 +202,14 @@ fn is_cut(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::Io(error) if kinds.contains(&error.kind()))
 }
 
-/// A failure in words.
-fn why(error: &ureq::Error, patience: Patience) -> String {
+/// What a failure of the network means.
+fn failed(error: &ureq::Error, patience: Patience) -> Failed {
     match error {
-        ureq::Error::Timeout(_) => format!("nothing came for {}", program::duration(patience.0)),
-        ureq::Error::HostNotFound => "there is no such host, or no network".into(),
-        ureq::Error::Io(error) => format!("{error}"),
-        error => format!("{error}"),
+        ureq::Error::HostNotFound => Failed::NoHost("no such host is known: is there a network?".into()),
+        ureq::Error::Timeout(_) => Failed::ForNow(format!("nothing came for {}", program::duration(patience.0))),
+        ureq::Error::Io(error) => Failed::ForNow(error.to_string()),
+        ureq::Error::RequireHttpsOnly(_) => Failed::ForGood("it leads on to an address without TLS".into()),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failed::ForGood(format!("it is no address: {error}")),
+        error => Failed::ForNow(error.to_string()),
     }
 }
