@@ -209,6 +209,7 @@ fn errors_of_a_server_are_final_or_tried_again_by_their_kind() {
         assert_ends(&output, 3, message);
         assert_ends(&output, 3, &format!("{}/horse2zebra.zip: the server", server.url));
         assert_eq!(server.requests().len(), tries, "{status}");
+        assert_eq!(entries(&folder.path().join("datasets")), [""; 0], "nothing came, nothing is left");
     }
     let folder = folder();
     let server = Server::start(|number, request| match number {
@@ -357,6 +358,19 @@ fn names_that_cannot_be_fetched_say_why_and_nothing_is_begun() {
         assert_ends(&run(folder.path(), arguments), code, message);
     }
     assert_eq!(entries(folder.path()), ["maps"]);
+}
+
+#[test]
+fn pictures_to_translate_are_fetched_but_not_trained_on() {
+    let folder = folder();
+    let bytes = archive(&[("ae_photos/testA/1.png", &picture(1))]);
+    let server = Server::start(move |_, request| Answer::file(request, &bytes, "1"));
+    for _again in 0..2 {
+        let message = "it is in datasets/ae_photos, and holds only pictures to translate";
+        assert_ends(&fetch(folder.path(), "ae_photos", &server), 3, message);
+    }
+    assert!(folder.path().join("datasets/ae_photos/testA/1.png").is_file());
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]

@@ -45,6 +45,14 @@ pub(crate) enum NameError {
         /// Where else it was looked for.
         below_root: PathBuf,
     },
+    /// It is there, and not for training.
+    #[error("--data {name}: it is in {0}, and holds only pictures to translate, as with `infer --model MODEL {0} OUT`; to train, name a data set with two sides", folder.display())]
+    TestsOnly {
+        /// What the user said.
+        name: String,
+        /// Where it is.
+        folder: PathBuf,
+    },
     /// It cannot be fetched by anybody.
     #[error("--data {name}: it cannot be fetched: the licence of Cityscapes forbids passing its pictures on; register at cityscapes-dataset.com, get leftImg8bit and gtFine, and make {0}/trainA and {0}/testA of the photos, {0}/trainB and {0}/testB of the coloured label maps, the same picture under the same name", below_root.display())]
     Withheld {
@@ -71,7 +79,7 @@ impl Places<'_> {
     /// What a name stands for; a published data set is fetched.
     pub(crate) fn find_or_fetch(&self, name: &str, console: &mut Console) -> Result<Found, Failure> {
         if let Some(folder) = self.folder(name) {
-            return Ok(Found::Folder(folder));
+            return for_training(name, folder);
         }
         if name == STRIPES {
             return Ok(Found::BuiltIn);
@@ -85,7 +93,8 @@ impl Places<'_> {
             tests_only: kind == Kind::TestsOnly,
             patience: Patience(self.patience),
         };
-        fetch.run(console).map(Found::Folder).map_err(|error| Failure { exit: error.exit(), error: error.into() })
+        let folder = fetch.run(console).map_err(|error| Failure { exit: error.exit(), error: error.into() })?;
+        for_training(name, folder)
     }
 
     /// What can be fetched under a name. With an address of one's own that is everything.
@@ -104,6 +113,16 @@ impl Places<'_> {
             None => Err(NameError::Unknown { name: name.into(), below_root }),
         }
     }
+}
+
+/// A folder, unless it is a published one without sides to train on.
+fn for_training(name: &str, folder: PathBuf) -> Result<Found, Failure> {
+    let tests_only = catalogue::find(name).is_some_and(|published| published.kind == Kind::TestsOnly);
+    if tests_only && !folder.join("trainA").exists() {
+        let error = NameError::TestsOnly { name: name.into(), folder };
+        return Err(error).or_exit(Exit::CannotStart);
+    }
+    Ok(Found::Folder(folder))
 }
 
 /// Whether a name can be part of an address and of a path without leading elsewhere.

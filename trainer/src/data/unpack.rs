@@ -45,7 +45,7 @@ pub(crate) enum UnpackError {
     #[error("it has {0} entries, more than the {MOST_ENTRIES} that are allowed")]
     Crowded(usize),
     /// Known before the first file is written.
-    #[error("it needs {} and the disk has {} left: free some space, or choose another --data-root", program::bytes(*needed), program::bytes(*free))]
+    #[error("unpacked, it needs {}, and the disk has {} left", program::bytes(*needed), program::bytes(*free))]
     NoSpace {
         /// What the archive says it becomes.
         needed: u64,
@@ -170,5 +170,142 @@ fn damaged(error: ZipError) -> UnpackError {
     match error {
         ZipError::Io(error) if error.raw_os_error().is_some() => UnpackError::Disk(error),
         error => UnpackError::Damaged(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    type Writer = ZipWriter<Cursor<Vec<u8>>>;
+
+    fn archive(fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        fill(&mut archive);
+        archive.finish().expect("in memory").into_inner()
+    }
+
+    fn with_file(name: &str, bytes: &[u8]) -> Vec<u8> {
+        archive(|archive| {
+            archive.start_file(name, SimpleFileOptions::default()).expect("in memory");
+            archive.write_all(bytes).expect("in memory");
+        })
+    }
+
+    /// Unpacks into `out/inside` of a folder of its own, and gives what is in that folder then.
+    fn unpacked(bytes: &[u8]) -> (Result<(), UnpackError>, Vec<String>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let inside = folder.path().join("out/inside");
+        fs_err::create_dir_all(&inside).expect("writable");
+        let path = folder.path().join("archive.zip");
+        fs_err::write(&path, bytes).expect("writable");
+        let result = unpack(&path, &inside, |_| {});
+        fs_err::remove_file(&path).expect("it is there");
+        let mut files = Vec::new();
+        let mut folders = vec![folder.path().to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in fs_err::read_dir(next).expect("readable") {
+                let path = entry.expect("readable").path();
+                let below = path.strip_prefix(folder.path()).expect("found there").display().to_string();
+                if path.is_dir() { folders.push(path) } else { files.push(below) }
+            }
+        }
+        files.sort();
+        (result, files)
+    }
+
+    /// Replaces a name, in the entry's own header and in the directory, by one as long that a writer would refuse.
+    fn renamed(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+        assert_eq!(from.len(), to.len());
+        let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|&at| bytes[at..].starts_with(from)).collect();
+        assert_eq!(places.len(), 2);
+        for at in places {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+        bytes
+    }
+
+    #[test]
+    fn entries_that_lead_elsewhere_are_refused_and_write_nothing() {
+        let file = |name: &[u8]| {
+            let plain = "x".repeat(name.len());
+            renamed(with_file(&plain, b"evil"), plain.as_bytes(), name)
+        };
+        let link = archive(|archive| {
+            archive.add_symlink("trainA", "/etc", SimpleFileOptions::default()).expect("in memory");
+            archive.start_file("trainA/passwd", SimpleFileOptions::default()).expect("in memory");
+        });
+        let mut device = with_file("trainA", b"");
+        let directory = device.windows(4).position(|bytes| bytes == b"PK\x01\x02").expect("it has one");
+        device[directory + 41] = 0o020_000_u32.to_be_bytes()[2]; // external attributes: a character device
+        let cases = [
+            (file(b"../evil"), "leads out of its folder"),
+            (file(b"a/../../evil"), "leads out of its folder"),
+            (file(b"a/.."), "leads out of its folder"),
+            (file(b"/tmp/evil"), "has an absolute name"),
+            (file(b"C:/evil"), "has an absolute name"),
+            (file(b"..\\evil"), "has a backslash or a zero in its name"),
+            (file(b"evil\0.png"), "has a backslash or a zero in its name"),
+            (file(b"ev\xffil"), "has a name that is not UTF-8"),
+            (link, "is a link"),
+            (device, "is neither a file nor a folder"),
+            (with_file(&"x".repeat(300), b""), "has a name that is too long"),
+        ];
+        for (bytes, why) in cases {
+            let (result, files) = unpacked(&bytes);
+            let error = result.expect_err(why);
+            assert!(error.to_string().contains(why) && error.is_the_archives(), "{why}: {error}");
+            assert_eq!(files, [""; 0], "{why}");
+        }
+    }
+
+    #[test]
+    fn an_entry_below_another_that_is_a_file_is_refused() {
+        let bytes = archive(|archive| {
+            for name in ["trainA", "trainA/1.png"] {
+                archive.start_file(name, SimpleFileOptions::default()).expect("in memory");
+            }
+        });
+        let error = unpacked(&bytes).0.expect_err("a file is no folder").to_string();
+        assert!(error.contains("`trainA/1.png` is where another entry is"), "{error}");
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_by_what_it_says_and_by_what_it_does() {
+        let size = 20 << 20; // shrinks a thousandfold
+        let bomb = with_file("bomb.png", &vec![0; size]);
+        let (result, files) = unpacked(&bomb);
+        assert!(matches!(result, Err(UnpackError::Bomb { .. })), "{result:?}");
+        assert_eq!(files, [""; 0], "its directory says how large it becomes");
+        // A directory that lies: the size is at 24 of the entry there, at 22 of the one before the data.
+        let mut liar = bomb;
+        let at =
+            |signature: &[u8], bytes: &[u8]| bytes.windows(4).position(|four| four == signature).expect("it has one");
+        for place in [at(b"PK\x01\x02", &liar) + 24, at(b"PK\x03\x04", &liar) + 22] {
+            assert_eq!(liar[place..place + 4], (size as u32).to_le_bytes());
+            liar[place..place + 4].copy_from_slice(&1000_u32.to_le_bytes());
+        }
+        let error = unpacked(&liar).0.expect_err("more comes than was said");
+        assert!(matches!(error, UnpackError::Bomb { .. } | UnpackError::Damaged(_)), "{error}");
+    }
+
+    #[test]
+    fn what_desktops_leave_in_archives_is_left_out() {
+        let names =
+            ["set/trainA/1.png", "__MACOSX/set/trainA/._1.png", "set/.DS_Store", "set/._trainA", "./set//trainB/2.png"];
+        let bytes = archive(|archive| {
+            archive.add_directory("set/trainC/", SimpleFileOptions::default()).expect("in memory");
+            for name in names {
+                archive.start_file(name, SimpleFileOptions::default()).expect("in memory");
+            }
+        });
+        let (result, files) = unpacked(&bytes);
+        result.expect("nothing bad is in it");
+        assert_eq!(files, ["out/inside/set/trainA/1.png", "out/inside/set/trainB/2.png"]);
     }
 }

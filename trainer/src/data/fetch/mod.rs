@@ -13,6 +13,7 @@ use program::{Console, Exit, bytes, interrupt};
 
 use self::part::Part;
 use self::transfer::{Failed, transfer};
+use super::set::SIDES;
 use super::unpack::{UnpackError, unpack};
 
 /// Tries at one address that may come to nothing, one after the other; one that gets further starts the count anew.
@@ -118,6 +119,10 @@ impl Fetch<'_> {
         if !place.is_dir() {
             let archive = self.archive(&mut part, console);
             console.end_bar();
+            if archive.is_err() && part.length == 0 {
+                part.remove().map_err(|error| self.disk(error))?; // nothing came: nothing is left behind
+                return archive.map(|()| place);
+            }
             archive?;
             let unpacked = self.unpack(&part, &place, console);
             console.end_bar();
@@ -223,16 +228,16 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// The folder with the sides: the archive's own, or its one folder at the top.
+    /// The folder that is the data set: where the sides are, which is at the archive's top or in its one folder there.
     fn data_set_in(&self, folder: &Path, url: &str) -> Result<PathBuf, FetchError> {
         let no_data_set = |why: String| FetchError::NoDataSet { url: url.into(), why };
-        let needed: &[&str] = if self.tests_only { &["testA"] } else { &["trainA", "trainB"] };
         let entries = fs_err::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = entries.map_err(|error| self.disk(error))?;
-        let folders = || entries.iter().map(fs_err::DirEntry::path).filter(|path| path.is_dir());
-        let has_sides = |path: &Path| needed.iter().any(|side| path.join(side).exists());
-        let found = std::iter::once(folder.to_owned()).chain(folders()).find(|path| has_sides(path));
-        let found = found.ok_or_else(|| no_data_set(format!("there is no {} in it", needed[0])))?;
+        let found = match entries.as_slice() {
+            [only] if only.path().is_dir() && !SIDES.iter().any(|side| *side == only.file_name()) => only.path(),
+            _ => folder.to_owned(),
+        };
+        let needed: &[&str] = if self.tests_only { &["."] } else { &SIDES[..2] };
         for side in needed {
             match pictures::find(&found.join(side)) {
                 Ok(pictures) if pictures.is_empty() => {
@@ -262,3 +267,6 @@ impl Fetch<'_> {
         FetchError::Stopped { name: self.name.into() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ const MOST_BYTES: u64 = 20_000_000_000;
 pub(crate) enum Failed {
     /// Another try may succeed: a cut, a stall, a server that is busy.
     ForNow(String),
-    /// The host has no address here: without a network, or for good.
+    /// There is no way to the host: without a network, or for good.
     NoHost(String),
     /// This address will not give it.
     ForGood(String),
@@ -204,8 +204,17 @@ fn is_cut(error: &ureq::Error) -> bool {
 
 /// What a failure of the network means.
 fn failed(error: &ureq::Error, patience: Patience) -> Failed {
+    use std::io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    // The system's own kind for this has no name yet in std; its text begins so.
+    let is_unknown = |error: &std::io::Error| error.to_string().starts_with("failed to lookup address");
     match error {
         ureq::Error::HostNotFound => Failed::NoHost("no such host is known: is there a network?".into()),
+        ureq::Error::Io(error) if is_unknown(error) => {
+            Failed::NoHost(format!("no such host is known: is there a network? ({error})"))
+        }
+        ureq::Error::Io(error) if [HostUnreachable, NetworkDown, NetworkUnreachable].contains(&error.kind()) => {
+            Failed::NoHost(error.to_string())
+        }
         ureq::Error::Timeout(_) => Failed::ForNow(format!("nothing came for {}", program::duration(patience.0))),
         ureq::Error::Io(error) => Failed::ForNow(error.to_string()),
         ureq::Error::RequireHttpsOnly(_) => Failed::ForGood("it leads on to an address without TLS".into()),
