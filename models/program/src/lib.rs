@@ -10,3 +10,4 @@ pub mod interrupt;
 pub use console::{Console, ConsoleArguments, bytes, count, duration, print_result};
 pub use device::Device;
 pub use exit::{Exit, Failure, OrExit, main};
+pub use indicatif::ProgressBar;

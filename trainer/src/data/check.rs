@@ -76,7 +76,9 @@ pub(crate) fn check(folder: &Path, console: ConsoleArguments) -> Result<Report, 
                 }
                 Some(Err(error)) => {
                     side.unreadable += 1;
-                    report.unreadable.push((path, error.to_string()));
+                    // Decoders write lines of their own.
+                    let why = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+                    report.unreadable.push((path, why));
                 }
             }
         }

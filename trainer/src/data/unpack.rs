@@ -67,8 +67,9 @@ impl UnpackError {
     }
 }
 
-/// Unpacks into a folder that is there and empty. `written` hears of every piece that was written.
-pub(crate) fn unpack(archive: &Path, folder: &Path, mut written: impl FnMut(u64)) -> Result<(), UnpackError> {
+/// Unpacks into a folder that is there and empty. `came` hears how many bytes are written, and of how many by the
+/// archive's own account.
+pub(crate) fn unpack(archive: &Path, folder: &Path, mut came: impl FnMut(u64, Option<u64>)) -> Result<(), UnpackError> {
     let file = fs_err::File::open(archive)?;
     let size = file.metadata()?.len();
     let mut archive = ZipArchive::new(file).map_err(damaged)?;
@@ -76,7 +77,7 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, mut written: impl FnMut(u64)
         return Err(UnpackError::Crowded(archive.len()));
     }
     let most = MOST_BYTES.min(size.saturating_mul(MOST_GROWTH).saturating_add(ALWAYS_ALLOWED));
-    check_space(&archive, folder, most, size)?;
+    let announced = check_space(&archive, folder, most, size)?;
     let mut left = most;
     let mut piece = vec![0; 1 << 16];
     for index in 0..archive.len() {
@@ -96,7 +97,7 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, mut written: impl FnMut(u64)
             }
             left = left.checked_sub(count as u64).ok_or(UnpackError::Bomb { most, size })?;
             file.write_all(&piece[..count])?;
-            written(count as u64);
+            came(most - left, announced);
             if interrupt::requested() {
                 return Err(UnpackError::Stopped);
             }
@@ -108,16 +109,22 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, mut written: impl FnMut(u64)
     Ok(())
 }
 
-/// What the archive says of its own size is good for a message before anything is written; the bound is on what is.
-fn check_space(archive: &ZipArchive<fs_err::File>, folder: &Path, most: u64, size: u64) -> Result<(), UnpackError> {
-    let needed = archive.decompressed_size().unwrap_or_default();
+/// What the archive says of its own size is good for a message before anything is written, and for a bar; the bound is on
+/// what is. Some archives do not say.
+fn check_space(
+    archive: &ZipArchive<fs_err::File>,
+    folder: &Path,
+    most: u64,
+    size: u64,
+) -> Result<Option<u64>, UnpackError> {
+    let Some(needed) = archive.decompressed_size() else { return Ok(None) };
     let needed = u64::try_from(needed).ok().filter(|needed| *needed <= most).ok_or(UnpackError::Bomb { most, size })?;
     let system = rustix::fs::statvfs(folder).map_err(io::Error::from)?;
     let free = system.f_bavail.saturating_mul(system.f_frsize);
     if needed > free {
         return Err(UnpackError::NoSpace { needed, free });
     }
-    Ok(())
+    Ok(Some(needed))
 }
 
 /// Where an entry goes below the folder; nothing for what desktops leave in archives.
@@ -204,7 +211,7 @@ mod tests {
         fs_err::create_dir_all(&inside).expect("writable");
         let path = folder.path().join("archive.zip");
         fs_err::write(&path, bytes).expect("writable");
-        let result = unpack(&path, &inside, |_| {});
+        let result = unpack(&path, &inside, |_, _| {});
         fs_err::remove_file(&path).expect("it is there");
         let mut files = Vec::new();
         let mut folders = vec![folder.path().to_owned()];

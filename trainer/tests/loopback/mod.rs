@@ -23,17 +23,19 @@ pub struct Answer {
     pub sent: usize,
     /// Whether the connection then stays open, silent, as long as the server lives.
     pub stalls: bool,
+    /// Whether the length is announced.
+    pub has_length: bool,
 }
 
 impl Answer {
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), sent: 0, stalls: false }
+        Self { status, headers: Vec::new(), body: Vec::new(), sent: 0, stalls: false, has_length: true }
     }
 
     /// A whole file, whatever was asked for.
     pub fn whole(body: &[u8], tag: &str) -> Self {
         let headers = vec![("ETag", format!("\"{tag}\""))];
-        Self { status: 200, headers, body: body.to_vec(), sent: body.len(), stalls: false }
+        Self { status: 200, headers, body: body.to_vec(), sent: body.len(), stalls: false, has_length: true }
     }
 
     /// What was asked for of a file, as a good server gives it.
@@ -48,6 +50,10 @@ impl Answer {
             }
             _ => Self::whole(body, tag),
         }
+    }
+
+    pub fn without_length(self) -> Self {
+        Self { has_length: false, ..self }
     }
 
     pub fn cut_after(self, sent: usize) -> Self {
@@ -96,7 +102,10 @@ fn serve(
     dead: &Mutex<Receiver<()>>,
     known: &Mutex<Vec<Request>>,
 ) {
-    let Some(request) = read(&stream) else { return };
+    let Some(request) = read(&stream) else {
+        let _gone = (&stream).write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        return;
+    };
     let number = {
         let mut known = known.lock().expect("nobody panics while holding it");
         known.push(request.clone());
@@ -104,7 +113,9 @@ fn serve(
     };
     let answer = answer(number, &request);
     let mut head = format!("HTTP/1.1 {} Said\r\nConnection: close\r\n", answer.status);
-    head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+    if answer.has_length {
+        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+    }
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use program::{Console, Exit, bytes, interrupt};
+use program::{Console, Exit, ProgressBar, bytes, interrupt};
 
 use self::part::Part;
 use self::transfer::{Failed, transfer};
@@ -61,6 +61,16 @@ pub(crate) enum FetchError {
         /// What is missing.
         why: String,
     },
+    /// Nothing can be written where it is to be.
+    #[error("{name} cannot be fetched to {}: {error}; choose another --data-root", root.display())]
+    NoPlace {
+        /// The data set.
+        name: String,
+        /// Where it was to be.
+        root: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The disk.
     #[error("{name} could not be fetched: {error}{}", if is_full(error) { "; free some space, or choose another --data-root: what has come is kept" } else { "" })]
     Disk {
@@ -89,7 +99,9 @@ impl FetchError {
     /// The code that the program ends with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::NotGiven { .. } | Self::Unpack { .. } | Self::NoDataSet { .. } => Exit::CannotStart,
+            Self::NoPlace { .. } | Self::NotGiven { .. } | Self::Unpack { .. } | Self::NoDataSet { .. } => {
+                Exit::CannotStart
+            }
             Self::Disk { .. } => Exit::Fault,
             Self::Stopped { .. } => Exit::Stopped,
         }
@@ -112,9 +124,11 @@ impl Fetch<'_> {
     /// Fetches, unpacks and moves into place; gives the folder.
     pub(crate) fn run(&self, console: &mut Console) -> Result<PathBuf, FetchError> {
         let place = self.root.join(self.name);
-        let Some(mut part) = Part::open(self.root, self.name, console).map_err(|error| self.disk(error))? else {
-            return Err(self.stopped());
-        };
+        let part = Part::open(self.root, self.name, console).map_err(|error| {
+            let (name, root) = (self.name.into(), self.root.into());
+            FetchError::NoPlace { name, root, error }
+        })?;
+        let Some(mut part) = part else { return Err(self.stopped()) };
         // Another process, which this one has waited for, may have done it all.
         if !place.is_dir() {
             let archive = self.archive(&mut part, console);
@@ -166,15 +180,7 @@ impl Fetch<'_> {
         let bar = console.start_bytes_bar(None, "fetched");
         let (mut furthest, mut failures) = (part.length, 0);
         loop {
-            let mut known = None;
-            let got = transfer(part, url, self.patience, |length, total| {
-                if known != total {
-                    known = total;
-                    bar.set_length(total.unwrap_or_default());
-                    bar.reset_eta();
-                }
-                bar.set_position(length);
-            });
+            let got = transfer(part, url, self.patience, |length, total| show(&bar, length, total));
             let why = match got {
                 Ok(()) => return Ok(None),
                 Err(Failed::ForGood(why)) => return Ok(Some(why)),
@@ -215,7 +221,7 @@ impl Fetch<'_> {
         let clear = || if beside.exists() { fs_err::remove_dir_all(&beside) } else { Ok(()) };
         clear().and_then(|()| fs_err::create_dir(&beside)).map_err(|error| self.disk(error))?;
         let bar = console.start_bytes_bar(None, "unpacked");
-        let unpacked = unpack(&part.path, &beside, |count| bar.inc(count))
+        let unpacked = unpack(&part.path, &beside, |length, total| show(&bar, length, total))
             .map_err(|error| FetchError::Unpack { url: part.origin.url.clone(), error })
             .and_then(|()| self.data_set_in(&beside, &part.origin.url))
             .and_then(|found| fs_err::rename(found, place).map_err(|error| self.disk(error)));
@@ -266,6 +272,16 @@ impl Fetch<'_> {
     fn stopped(&self) -> FetchError {
         FetchError::Stopped { name: self.name.into() }
     }
+}
+
+/// Moves a bar, whose length may not be known.
+fn show(bar: &ProgressBar, length: u64, total: Option<u64>) {
+    match total {
+        None => bar.unset_length(),
+        total if bar.length() != total => bar.set_length(total.unwrap_or_default()),
+        _ => {}
+    }
+    bar.set_position(length);
 }
 
 #[cfg(test)]

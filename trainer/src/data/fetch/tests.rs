@@ -12,7 +12,7 @@ mod loopback;
 use loopback::{Answer, Server, data_set};
 
 fn fetch(root: &Path, bases: &[&str]) -> Result<PathBuf, FetchError> {
-    let patience = Patience(Duration::from_millis(300));
+    let patience = Patience(Duration::from_secs(1));
     let fetch = Fetch { name: "set", root, bases: bases.to_vec(), tests_only: false, patience };
     fetch.run(&mut Console::new(ConsoleArguments { quiet: true, verbose: false }))
 }
@@ -87,4 +87,60 @@ fn bytes_of_unknown_origin_are_not_gone_on_with() {
     let server = Server::start(|_, request| Answer::file(request, &data_set(""), "1"));
     fetch(root.path(), &[&server.url]).expect("fetched from the start");
     assert_eq!(server.requests()[0].range, None);
+}
+
+#[test]
+fn an_address_with_https_is_spoken_to_with_tls_or_not_at_all() {
+    let root = root();
+    let server = Server::start(|_, request| Answer::file(request, &data_set(""), "1"));
+    let error = fetch(root.path(), &[&server.url.replace("http:", "https:")]).expect_err("it speaks none").to_string();
+    assert!(error.contains("no secure connection") && !error.contains("tries"), "{error}");
+    assert!(!root.path().join("set").exists());
+}
+
+#[test]
+fn a_server_that_leads_on_is_followed() {
+    let root = root();
+    let target = Server::start(|_, request| Answer::file(request, &data_set(""), "1"));
+    let there = format!("{}/moved/set.zip", target.url);
+    let server = Server::start(move |_, _| {
+        let mut answer = Answer::status(302);
+        answer.headers.push(("Location", there.clone()));
+        answer
+    });
+    fetch(root.path(), &[&server.url]).expect("it is there");
+    assert_eq!(target.requests()[0].path, "/moved/set.zip");
+}
+
+#[test]
+fn a_body_without_a_length_is_read_to_its_end() {
+    let root = root();
+    let server = Server::start(|_, request| Answer::file(request, &data_set(""), "1").without_length());
+    fetch(root.path(), &[&server.url]).expect("the archive's directory is at its end");
+    // Cut, it looks as if it had ended: the archive is not whole then, and is not kept.
+    let cut = Server::start(|_, request| Answer::file(request, &data_set(""), "1").without_length().cut_after(700));
+    fs_err::remove_dir_all(root.path().join("set")).expect("it is there");
+    let error = fetch(root.path(), &[&cut.url]).expect_err("it is cut").to_string();
+    assert!(error.contains("it is no whole zip archive"), "{error}");
+    assert_eq!(fs_err::read_dir(root.path()).expect("readable").count(), 0);
+}
+
+#[test]
+fn a_part_that_the_server_does_not_have_is_thrown_away() {
+    let root = root();
+    let server = Server::start(|number, request| match number {
+        0 => Answer::file(request, &data_set(""), "1").cut_after(700),
+        1 => Answer::status(416),
+        2 => Answer::file(request, &data_set(""), "1").cut_after(700),
+        3 => {
+            let mut other = Answer::file(request, &data_set(""), "1");
+            other.headers.retain(|(name, _)| *name != "Content-Range");
+            other.headers.push(("Content-Range", "bytes 600-1000/99".into()));
+            other
+        }
+        _ => Answer::file(request, &data_set(""), "1"),
+    });
+    fetch(root.path(), &[&server.url]).expect("the third time it comes whole");
+    let ranges: Vec<bool> = server.requests().iter().map(|request| request.range.is_some()).collect();
+    assert_eq!(ranges, [false, true, false, true, false]);
 }

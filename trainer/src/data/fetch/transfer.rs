@@ -216,9 +216,16 @@ fn failed(error: &ureq::Error, patience: Patience) -> Failed {
             Failed::NoHost(error.to_string())
         }
         ureq::Error::Timeout(_) => Failed::ForNow(format!("nothing came for {}", program::duration(patience.0))),
+        // A certificate that does not hold, or a server that speaks no TLS.
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => no_tls(error),
+        ureq::Error::Rustls(error) => no_tls(error),
         ureq::Error::Io(error) => Failed::ForNow(error.to_string()),
         ureq::Error::RequireHttpsOnly(_) => Failed::ForGood("it leads on to an address without TLS".into()),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failed::ForGood(format!("it is no address: {error}")),
         error => Failed::ForNow(error.to_string()),
     }
+}
+
+fn no_tls(error: &impl std::fmt::Display) -> Failed {
+    Failed::ForGood(format!("no secure connection: {error}"))
 }
