@@ -178,6 +178,10 @@ impl Fetch<'_> {
     fn from(&self, url: &str, part: &mut Part, console: &mut Console) -> Result<Option<String>, FetchError> {
         console.say(format!("fetching  {url}"));
         let bar = console.start_bytes_bar(None, "fetched");
+        // What came before is no part of the rate: the bar has to have seen it before it begins to measure.
+        bar.set_position(part.length);
+        bar.tick();
+        bar.reset_eta();
         let (mut furthest, mut failures) = (part.length, 0);
         loop {
             let got = transfer(part, url, self.patience, |length, total| show(&bar, length, total));
