@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use program::{ConsoleArguments, Exit, Failure, OrExit};
 
+use crate::data::DatasetsAction;
 use crate::earlier::Earlier;
 use crate::settings::{Flags, Layer, Settings};
 
@@ -30,7 +31,7 @@ pub struct Arguments {
 /// Other things than training.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Data sets that need no download
+    /// List, check and write data sets
     Datasets {
         /// What to do with them.
         #[command(subcommand)]
@@ -52,25 +53,6 @@ pub enum Command {
         /// Page to write
         #[arg(short, long, default_value = "compare.html", value_name = "FILE")]
         output: PathBuf,
-    },
-}
-
-/// What to do with data sets.
-#[derive(Debug, Subcommand)]
-pub enum DatasetsAction {
-    /// Write the built-in data set out as files
-    ///
-    /// Makes trainA, trainB, testA and testB with PNG files. In the test folders the same name is the same scene.
-    Stripes {
-        /// Folder to make
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-        /// Side of the pictures in pixels
-        #[arg(long, default_value_t = 64, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..=4096))]
-        size: u32,
-        /// Seed of the scenes
-        #[arg(long, default_value_t = 0, value_name = "N")]
-        seed: u64,
     },
 }
 

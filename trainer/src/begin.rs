@@ -170,8 +170,7 @@ fn the_only_run(folder: &Path) -> anyhow::Result<PathBuf> {
 
 impl Ready {
     fn new(settings: &Settings, earlier: &Earlier, console: &mut Console) -> Result<Self, Failure> {
-        let _ = &console;
-        let data = DataSet::open(&settings.data, &settings.data_root, settings.seed).or_exit(Exit::CannotStart)?;
+        let data = DataSet::open(&settings.data, &settings.places(), settings.seed, console)?;
         check_sizes(&data, Augmentation::new(settings)).or_exit(Exit::CannotStart)?;
         let (device, device_name) = models_torch::device(settings.device).or_exit(Exit::CannotStart)?;
         tch::set_num_threads(settings.threads as i32);

@@ -1,9 +1,9 @@
 //! Trains a CycleGAN (Zhu et al. 2017, arXiv 1703.10593) with libtorch.
 //!
 //! ```text
-//! trainer --data horse2zebra                        a folder with trainA and trainB
+//! trainer --data horse2zebra                        a folder with trainA and trainB, or a name to fetch
 //! trainer --data stripes --size 64 --steps 500      the built-in data set
-//! trainer datasets stripes DIR                      writes it out as files
+//! trainer datasets list | check DIR | stripes DIR   what there is by name; whether a folder is fit; `stripes` as files
 //! trainer report RUN                                draws a run's page again
 //! trainer compare RUN RUN                           puts runs side by side
 //! ```
@@ -45,7 +45,7 @@ pub use arguments::{Arguments, Command};
 /// What ends the program, with its exit code.
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
-        Some(Command::Datasets { action }) => data::write::run(action, arguments.console),
+        Some(Command::Datasets { action }) => data::run(action, arguments.console),
         Some(Command::Report { run }) => report::run(&run),
         Some(Command::Compare { runs, output }) => report::compare(&runs, &output, arguments.console),
         None => training::run(&arguments.training, arguments.console),

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use models_torch::Module;
-use program::{Console, ConsoleArguments, Exit, Failure, OrExit, duration, files, interrupt, print_result};
+use program::{
+    Console, ConsoleArguments, Exit, Failure, OrExit, ProgressBar, duration, files, interrupt, print_result,
+};
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 

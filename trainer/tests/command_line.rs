@@ -205,7 +205,7 @@ fn pictures_that_are_smaller_than_the_crop_are_named_before_the_run() {
 fn what_cannot_start_says_why_and_what_to_do() {
     let folder = folder();
     let cases: [(&[&str], i32, &str); 8] = [
-        (&["--data", "horse2zebra"], 3, "there is no folder horse2zebra, nor datasets/horse2zebra"),
+        (&["--data", "no-such-set"], 3, "there is no folder no-such-set, nor datasets/no-such-set"),
         (&["--data", "stripes", "--size", "30"], 2, "both sides must be multiples of 4"),
         (
             &["--data", "stripes", "--size", "16", "--preset", "paper"],

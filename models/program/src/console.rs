@@ -55,10 +55,19 @@ impl Console {
     /// Starts a bar over `length` units, hidden off a terminal and under `-q`. What matters most comes first: a narrow
     /// terminal cuts the end off.
     pub fn start_bar(&mut self, length: u64, unit: &'static str) -> ProgressBar {
+        self.start(Some(length), &format!("{{bar:20}} {{pos}}/{{len}} {unit} · {{eta}} left · {{msg}}"))
+    }
+
+    /// Starts a bar over bytes with their rate. A length that is not known may come later, by `set_length`.
+    pub fn start_bytes_bar(&mut self, length: Option<u64>, what: &'static str) -> ProgressBar {
+        let amount = "{decimal_bytes}/{decimal_total_bytes} · {decimal_bytes_per_sec} · {eta} left";
+        self.start(length, &format!("{{bar:20}} {what} {amount}"))
+    }
+
+    fn start(&mut self, length: Option<u64>, template: &str) -> ProgressBar {
         let target = if self.arguments.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(length), target);
-        let template = format!("{{bar:20}} {{pos}}/{{len}} {unit} · {{eta}} left · {{msg}}");
-        bar.set_style(ProgressStyle::with_template(&template).expect("a constant template"));
+        let bar = ProgressBar::with_draw_target(length, target);
+        bar.set_style(ProgressStyle::with_template(template).expect("a constant template"));
         self.bar = Some(bar.clone());
         bar
     }

@@ -1,28 +1,47 @@
 //! Ctrl-C and SIGTERM: the first asks the program to finish what it is at, the second ends it at once.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 use crate::Exit;
 use crate::console::print_message;
 
 static WATCHING: AtomicBool = AtomicBool::new(false);
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+static MESSAGE: Mutex<&str> = Mutex::new("");
 
-/// From now on the first signal only sets a flag. `message` says to the user what happens next; of several runs in one
-/// process, as tests make them, the first one's stays.
+/// From now on the first signal only sets a flag. `message` says to the user what happens next; a later call changes it,
+/// as a program goes from fetching its data to its work.
+///
+/// The second ends the process without its destructors: those of a C++ library would run beside its threads, and crash.
 ///
 /// # Errors
-/// If the system does not take the handler.
-pub fn watch(message: &'static str) -> Result<(), ctrlc::Error> {
+/// If the system does not take the handlers.
+pub fn watch(message: &'static str) -> io::Result<()> {
+    *MESSAGE.lock().expect("nobody panics while holding a text") = message;
     if WATCHING.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    ctrlc::set_handler(move || {
-        if REQUESTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(Exit::Stopped as u8));
+    let signals = [SIGINT, SIGTERM, SIGHUP];
+    for signal in signals {
+        // In this order: the first signal finds the flag down.
+        flag::register_conditional_shutdown(signal, i32::from(Exit::Stopped as u8), Arc::clone(&REQUESTED))?;
+        flag::register(signal, Arc::clone(&REQUESTED))?;
+    }
+    let mut first = Signals::new(signals)?;
+    thread::spawn(move || {
+        if first.forever().next().is_some() {
+            let message = *MESSAGE.lock().expect("nobody panics while holding a text");
+            print_message(format_args!("\n{message} (again: stop at once)"));
         }
-        print_message(format_args!("\n{message} (again: stop at once)"));
-    })
+    });
+    Ok(())
 }
 
 /// Whether the user has asked to stop.
@@ -37,7 +56,7 @@ mod tests {
     #[test]
     fn a_second_run_in_one_process_watches_too() {
         for _run in 0..2 {
-            watch("ending").expect("the system takes the handler");
+            watch("ending").expect("the system takes the handlers");
         }
         assert!(!requested());
     }

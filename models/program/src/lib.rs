@@ -12,5 +12,6 @@ mod nearest;
 pub use console::{Console, ConsoleArguments, bytes, count, duration, print_result};
 pub use device::Device;
 pub use exit::{Exit, Failure, OrExit, main};
+pub use indicatif::ProgressBar;
 pub use memory::available_bytes;
 pub use nearest::nearest;

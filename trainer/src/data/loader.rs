@@ -230,8 +230,7 @@ mod tests {
                 program::files::write_whole(&path, &png).expect("writable");
             }
         }
-        let data = DataSet::open(folder.path().to_str().expect("a plain name"), std::path::Path::new(""), 0)
-            .expect("two sides");
+        let data = DataSet::in_folder(folder.path()).expect("two sides");
         let settings = Settings { load_scale: 1.2, flip: true, ..small() };
         let batches = |cache| {
             let mut loader = Loader::start(&data, &settings, 0, cache);
@@ -250,8 +249,7 @@ mod tests {
             fs_err::write(folder.path().join(side).join("good.png"), &good).expect("writable");
         }
         fs_err::write(folder.path().join("trainA/bad.png"), &good[..20]).expect("writable");
-        let path = folder.path().to_str().expect("a plain name");
-        let data = DataSet::open(path, std::path::Path::new(""), 0).expect("two sides");
+        let data = DataSet::in_folder(folder.path()).expect("two sides");
         let (batches, warnings) = take(&data, &small(), 0, 6);
         assert_eq!(batches.len(), 6);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -259,7 +257,7 @@ mod tests {
 
         fs_err::remove_file(folder.path().join("trainB/good.png")).expect("was there");
         fs_err::write(folder.path().join("trainB/bad.png"), b"no picture").expect("writable");
-        let data = DataSet::open(path, std::path::Path::new(""), 0).expect("two sides");
+        let data = DataSet::in_folder(folder.path()).expect("two sides");
         let error = Loader::start(&data, &small(), 0, CACHE).next().expect_err("no picture of B can be read");
         assert!(error.to_string().contains("none of the 1 pictures"), "{error}");
     }

@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use pictures::{FindError, Picture, ReadError};
+use program::{Console, Exit, Failure, OrExit};
 
 use super::augment::TooSmall;
+use super::catalogue::STRIPES;
+use super::places::{Found, Places};
 use super::scene::Scene;
 
-/// Name of the built-in data set.
-const STRIPES: &str = "stripes";
+/// The sides that a data set must and may have, as their folders are called.
+pub(crate) const SIDES: [&str; 4] = ["trainA", "trainB", "testA", "testB"];
+
 /// Scenes of each training side of the built-in data set.
 const TRAIN_SCENES: u64 = 400;
 /// Scenes of its test split, each drawn both ways.
@@ -17,14 +21,6 @@ const TEST_SCENES: u64 = 24;
 /// Why a data set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataError {
-    /// No folder of that name.
-    #[error("--data {name}: there is no folder {name}, nor {}; give a folder that holds trainA and trainB, or `{STRIPES}`, which is built in", below_root.display())]
-    NotFound {
-        /// What the user said.
-        name: String,
-        /// Where else it was looked for.
-        below_root: PathBuf,
-    },
     /// A folder without the two sides.
     #[error("{}: no folder {side}; a data set has trainA and trainB, and may have testA and testB", folder.display())]
     NoSide {
@@ -33,8 +29,14 @@ pub(crate) enum DataError {
         /// The side.
         side: &'static str,
     },
+    /// A file where a side is to be.
+    #[error("{} is a file; a side is a folder of pictures", path.display())]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// A side without pictures.
-    #[error("{}: no pictures there (png, jpg, webp, bmp or tiff)", folder.display())]
+    #[error("{}: no pictures there (png, jpg, webp, bmp or tiff); put some in, or leave the folder out if it is a test side", folder.display())]
     Empty {
         /// The side.
         folder: PathBuf,
@@ -67,16 +69,28 @@ pub(crate) enum DataError {
 /// The pictures of one side.
 #[derive(Clone, Debug)]
 pub(crate) enum Pictures {
-    /// Files, in the order of their paths.
-    Files(Vec<PathBuf>),
+    /// Files, in the order of their paths. Where all their names end in the side's letter (`1_A.jpg`, as in `maps` and
+    /// `facades`), that is no part of a picture's name: `1_B.jpg` shows the same.
+    Files { paths: Vec<PathBuf>, ending: &'static str },
     /// Scenes drawn by this program.
     Scenes { seed: u64, first: u64, count: u64, striped: bool },
 }
 
 impl Pictures {
+    /// The files of a side, which is called as in [`SIDES`].
+    fn files(paths: Vec<PathBuf>, side: &str) -> Self {
+        let ending = if side.ends_with('A') { "_A" } else { "_B" };
+        let ends = |path: &PathBuf| {
+            let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
+            stem.len() > ending.len() && stem.ends_with(ending.as_bytes())
+        };
+        let ending = if paths.iter().all(ends) { ending } else { "" };
+        Self::Files { paths, ending }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Files(paths) => paths.len(),
+            Self::Files { paths, .. } => paths.len(),
             Self::Scenes { count, .. } => *count as usize,
         }
     }
@@ -84,7 +98,10 @@ impl Pictures {
     /// A name without ending: the same on both test sides for the same motif.
     pub(crate) fn name(&self, index: usize) -> String {
         match self {
-            Self::Files(paths) => paths[index].file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Files { paths, ending } => {
+                let name = paths[index].file_stem().unwrap_or_default().to_string_lossy();
+                name.strip_suffix(ending).unwrap_or(&name).to_owned()
+            }
             Self::Scenes { first, .. } => format!("scene-{:04}", first + index as u64),
         }
     }
@@ -92,7 +109,7 @@ impl Pictures {
     /// What to call a picture in a message.
     pub(crate) fn path(&self, index: usize) -> PathBuf {
         match self {
-            Self::Files(paths) => paths[index].clone(),
+            Self::Files { paths, .. } => paths[index].clone(),
             Self::Scenes { .. } => PathBuf::from(self.name(index)),
         }
     }
@@ -100,7 +117,7 @@ impl Pictures {
     /// Reads a file, or draws a scene at `size`.
     pub(crate) fn read(&self, index: usize, size: u32) -> Result<Picture, ReadError> {
         match self {
-            Self::Files(paths) => pictures::read(&paths[index]),
+            Self::Files { paths, .. } => pictures::read(&paths[index]),
             Self::Scenes { seed, first, striped, .. } => {
                 Ok(Scene::draw_up(*seed, first + index as u64).picture(size, *striped))
             }
@@ -112,7 +129,7 @@ impl Pictures {
         &self,
         check: impl Fn((u32, u32)) -> Option<TooSmall>,
     ) -> Option<(usize, PathBuf, TooSmall)> {
-        let Self::Files(paths) = self else { return None };
+        let Self::Files { paths, .. } = self else { return None };
         let errors = paths.iter().filter_map(|path| Some((path, check(pictures::dimensions(path).ok()?)?)));
         let mut errors = errors.peekable();
         let (path, error) = errors.peek().copied()?;
@@ -141,14 +158,12 @@ pub(crate) struct DataSet {
 }
 
 impl DataSet {
-    /// Finds what `--data` names. A folder of that name wins over the built-in data set.
-    pub(crate) fn open(name: &str, root: &Path, seed: u64) -> Result<Self, DataError> {
-        let below_root = root.join(name);
-        let folder = [Path::new(name), below_root.as_path()].into_iter().find(|folder| folder.is_dir());
-        match folder {
-            Some(folder) => Self::in_folder(folder),
-            None if name == STRIPES => Ok(Self::stripes(seed)),
-            None => Err(DataError::NotFound { name: name.into(), below_root }),
+    /// Finds what `--data` names: a folder, else one of that name below the root, else the built-in data set, else a
+    /// published one, which is fetched.
+    pub(crate) fn open(name: &str, places: &Places, seed: u64, console: &mut Console) -> Result<Self, Failure> {
+        match places.find_or_fetch(name, console)? {
+            Found::Folder(folder) => Self::in_folder(&folder).or_exit(Exit::CannotStart),
+            Found::BuiltIn => Ok(Self::stripes(seed)),
         }
     }
 
@@ -163,18 +178,10 @@ impl DataSet {
         }
     }
 
-    fn in_folder(folder: &Path) -> Result<Self, DataError> {
-        let side = |side: &'static str| -> Result<Pictures, DataError> {
-            let path = folder.join(side);
-            if !path.is_dir() {
-                return Err(DataError::NoSide { folder: folder.into(), side });
-            }
-            match pictures::find(&path)? {
-                pictures if pictures.is_empty() => Err(DataError::Empty { folder: path }),
-                pictures => Ok(Pictures::Files(pictures)),
-            }
-        };
-        let has_tests = folder.join("testA").is_dir() && folder.join("testB").is_dir();
+    /// The data set in a folder.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self, DataError> {
+        let side = |name| side(folder, name);
+        let has_tests = folder.join("testA").exists() && folder.join("testB").exists();
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         Ok(Self {
             name: absolute.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -189,26 +196,50 @@ impl DataSet {
     }
 }
 
+/// The pictures of a side, which is called as in [`SIDES`].
+pub(crate) fn side(folder: &Path, side: &'static str) -> Result<Pictures, DataError> {
+    let path = folder.join(side);
+    if !path.exists() {
+        return Err(DataError::NoSide { folder: folder.into(), side });
+    }
+    if !path.is_dir() {
+        return Err(DataError::NoFolder { path });
+    }
+    match pictures::find(&path)? {
+        pictures if pictures.is_empty() => Err(DataError::Empty { folder: path }),
+        pictures => Ok(Pictures::files(pictures, side)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_data_set_that_is_not_there_says_where_it_was_looked_for() {
-        let error = DataSet::open("horse2zebra", Path::new("data/sets"), 0).expect_err("no such folder").to_string();
-        assert!(error.contains("no folder horse2zebra, nor data/sets/horse2zebra"), "{error}");
-    }
-
-    #[test]
     fn folders_without_two_sides_of_pictures_are_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let open = || DataSet::in_folder(folder.path()).expect_err("incomplete").to_string();
-        assert!(open().contains("no folder trainA"));
+        assert!(open().contains("no folder trainA; a data set has trainA and trainB"), "{}", open());
         fs_err::create_dir(folder.path().join("trainA")).expect("writable");
-        assert!(open().contains("trainA: no pictures there"));
+        assert!(open().contains("trainA: no pictures there (png, jpg, webp, bmp or tiff); put some in"), "{}", open());
         fs_err::write(folder.path().join("trainA/a.png"), b"").expect("writable");
         fs_err::write(folder.path().join("trainB"), b"").expect("writable");
-        assert!(open().contains("no folder trainB"), "a side that is a file");
+        assert!(open().contains("trainB is a file; a side is a folder of pictures"), "{}", open());
+        fs_err::remove_file(folder.path().join("trainB")).expect("was there");
+        assert!(open().contains("no folder trainB"), "{}", open());
+    }
+
+    #[test]
+    fn the_letter_of_a_side_is_no_part_of_a_pictures_name_where_all_have_it() {
+        let names = |names: &[&str], side| {
+            let pictures = Pictures::files(names.iter().map(PathBuf::from).collect(), side);
+            (0..pictures.len()).map(|index| pictures.name(index)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["1_A.jpg", "2_A.jpg"], "testA"), ["1", "2"]);
+        assert_eq!(names(&["1_B.jpg", "2_B.jpg"], "testB"), ["1", "2"], "the same pairs");
+        assert_eq!(names(&["1_A.jpg", "2.jpg"], "testA"), ["1_A", "2"], "not all: it is part of the name");
+        assert_eq!(names(&["1_A.jpg"], "testB"), ["1_A"], "the other side's letter");
+        assert_eq!(names(&["_A.jpg"], "testA"), ["_A"], "a name is never empty");
     }
 
     #[test]

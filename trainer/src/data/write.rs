@@ -4,17 +4,14 @@ use std::path::Path;
 
 use program::{Console, ConsoleArguments, Exit, Failure, OrExit, files};
 
-use super::set::{DataSet, Pictures};
-use crate::arguments::DatasetsAction;
-
-/// Does what was asked for with data sets.
-pub(crate) fn run(action: DatasetsAction, console: ConsoleArguments) -> Result<Exit, Failure> {
-    let DatasetsAction::Stripes { folder, size, seed } = action;
+use super::set::{DataSet, Pictures, SIDES};
+/// Writes the built-in data set out.
+pub(crate) fn write(folder: &Path, size: u32, seed: u64, console: ConsoleArguments) -> Result<Exit, Failure> {
     let mut console = Console::new(console);
     let set = DataSet::stripes(seed);
     let test = set.test.as_ref().expect("the built-in set has one");
-    let sides = [("trainA", &set.train[0]), ("trainB", &set.train[1]), ("testA", &test[0]), ("testB", &test[1])];
-    let bar = console.start_bar(sides.iter().map(|(_, side)| side.len() as u64).sum(), "pictures");
+    let sides = SIDES.into_iter().zip(set.train.iter().chain(test));
+    let bar = console.start_bar(sides.clone().map(|(_, side)| side.len() as u64).sum(), "pictures");
     for (name, side) in sides {
         write_side(&folder.join(name), side, size, || bar.inc(1)).or_exit(Exit::Fault)?;
     }

@@ -161,6 +161,13 @@ pub(super) fn family(text: &str) -> Result<Family, String> {
     }
 }
 
+/// Reads an address.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    let is_url =
+        ["https://", "http://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    is_url.then(|| text.to_owned()).ok_or_else(|| "an address begins with https:// or http://".into())
+}
+
 /// Reads a number of at least 0.
 pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;

@@ -67,7 +67,7 @@ impl Layer {
             let name = key.replace('-', "_");
             if !known.iter().any(|argument| argument.get_id() == name.as_str()) {
                 let names = known.iter().map(|argument| argument.get_id().as_str());
-                let nearest = nearest(&name, names).map(str::to_owned);
+                let nearest = nearest(&name, names).first().map(|&nearest| nearest.to_owned());
                 return Err(SettingsError::Unknown { key, nearest });
             }
             let text = match value {

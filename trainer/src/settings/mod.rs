@@ -8,6 +8,7 @@ mod layers;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use models::Network;
@@ -15,8 +16,9 @@ use models::families::{Family, GeneratorOptions};
 use program::Device;
 use serde::{Serialize, Serializer};
 
+use crate::data::Places;
 pub use choices::{Cache, Objective, Precision, Preset, Resize, Schedule, Upsample};
-use choices::{enlarging, family, not_negative, positive, share};
+use choices::{enlarging, family, not_negative, positive, share, url};
 pub(crate) use layers::{Flags, Layer};
 
 /// Reads a whole number within a range.
@@ -42,10 +44,14 @@ pub struct Settings {
     /// Where data sets are looked up by name, and fetched to
     #[arg(long, default_value = "datasets", value_name = "DIR")]
     pub data_root: PathBuf,
-    /// Where data sets are fetched from, instead of the published addresses
-    #[arg(long, value_name = "URL")]
+    /// Address to fetch data sets from, as URL/NAME.zip, instead of the published ones
+    #[arg(long, value_name = "URL", value_parser = url)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_url: Option<String>,
+    /// Seconds without a byte after which fetching is tried again
+    #[arg(long, hide = true, default_value_t = 30.0, value_name = "SECONDS", value_parser = positive)]
+    #[serde(skip)]
+    pub data_patience: f64,
     /// Sets network, objective, augmentation and schedule together
     #[arg(long, value_enum, default_value_t)]
     pub preset: Preset,
@@ -185,6 +191,12 @@ impl Settings {
     pub fn generator_network(&self) -> Network {
         let Self { width, blocks, output_norm, upsample, .. } = *self;
         self.generator.generator(GeneratorOptions { width, blocks, output_norm, up: upsample.into() })
+    }
+
+    /// Where its data set is looked for.
+    pub(crate) fn places(&self) -> Places<'_> {
+        let patience = Duration::try_from_secs_f64(self.data_patience).unwrap_or(Duration::MAX);
+        Places { root: &self.data_root, url: self.data_url.as_deref(), patience }
     }
 
     /// Updates that the run makes, with so many pictures on the larger side.
