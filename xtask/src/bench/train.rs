@@ -26,6 +26,9 @@ const SAME: f64 = 1e-4;
 /// is: where it is nearly zero, rounding decides its sign, so losses drift apart.
 const LATER: usize = 3;
 
+/// The slowest round beside the fastest, of the same side, from which on something else must have run.
+const DISTURBED: f64 = 1.15;
+
 /// What is trained.
 struct Setting {
     family: &'static str,
@@ -91,6 +94,11 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         rows.push(Row::of(setting, &rounds)?);
     }
     println!("{}", table(&rows));
+    for Row { name, spread, .. } in rows.iter().filter(|row| row.spread > DISTURBED) {
+        eprintln!(
+            "warning: {name}: the slowest round took {spread:.1} times the fastest, so something else ran: measure again"
+        );
+    }
     let other: Vec<&str> = rows.iter().filter(|row| row.first > SAME).map(|row| row.name.as_str()).collect();
     if !other.is_empty() {
         bail!("the first losses differ by more than {SAME:e}, so the two sides do not compute the same: {other:?}");
@@ -186,6 +194,8 @@ struct Row {
     seconds: [f64; 2],
     ratio: f64,
     ratios: [f64; 2],
+    /// The slowest round beside the fastest, of the side where that is more.
+    spread: f64,
     /// Largest difference of losses at the first step and at [`LATER`], as a share.
     first: f64,
     later: f64,
@@ -193,7 +203,11 @@ struct Row {
 
 impl Row {
     fn of(setting: &Setting, rounds: &[Round]) -> Result<Self> {
-        let side = |side: usize| median(&rounds.iter().map(|round| round[side].step()).collect::<Vec<_>>());
+        let sides = [0, 1].map(|side| rounds.iter().map(|round| round[side].step()).collect::<Vec<_>>());
+        let spread = |steps: &Vec<f64>| {
+            let [least, most] = range(steps);
+            most / least
+        };
         // Of one round: a machine that slows down in between slows both sides of the same round.
         let ratios: Vec<f64> = rounds.iter().map(|[ours, theirs]| ours.step() / theirs.step()).collect();
         let difference = |step: usize| {
@@ -203,9 +217,10 @@ impl Row {
         };
         Ok(Self {
             name: setting.name(),
-            seconds: [side(0), side(1)],
+            seconds: sides.each_ref().map(|steps| median(steps)),
             ratio: median(&ratios),
             ratios: range(&ratios),
+            spread: sides.iter().map(spread).fold(1.0, f64::max),
             first: difference(1)?,
             later: difference(LATER)?,
         })
@@ -221,7 +236,7 @@ fn table(rows: &[Row]) -> String {
         "| --- | --- | --- | --- | --- | --- | --- |".into(),
     ];
     lines.extend(rows.iter().map(|row| {
-        let Row { name, seconds: [ours, theirs], ratio, ratios: [least, most], first, later } = row;
+        let Row { name, seconds: [ours, theirs], ratio, ratios: [least, most], first, later, .. } = row;
         format!(
             "| {name} | {ours:.3} | {theirs:.3} | **{ratio:.2}** | {least:.2}–{most:.2} | {first:.0e} | {later:.0e} |"
         )
@@ -246,6 +261,7 @@ mod tests {
             [run(&[9.0, 0.7, 0.7], 1.0), run(&[1.0, 1.0, 1.0], 1.00001)],
         ];
         let row = Row::of(&SMALL, &rounds).expect("losses have the same names");
+        assert_eq!(row.spread, 1.8 / 0.7);
         assert_eq!(
             table(&[row]).lines().last(),
             Some("| paper, 64 px, width 32, 6 blocks | 0.800 | 1.000 | **0.80** | 0.70–0.90 | 1e-5 | 1e-5 |")
