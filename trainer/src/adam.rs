@@ -6,17 +6,28 @@ const BETA_1: f64 = 0.5; // Zhu et al. 2017, appendix 7.1
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
+/// Numbers that a CPU works on at a time. All that an update touches of so many stays in the processor's cache, 5 MB,
+/// instead of going through memory in each of its operations. A GPU takes all at once: there, starting an operation costs.
+const CPU_BLOCK: i64 = 1 << 18;
+
 /// The state of Adam for the weights of one network.
 #[derive(Debug)]
 pub(crate) struct Adam {
     mean: Tensor,
     square: Tensor,
+    /// Room for the gradient and for what lies between operations: memory fresh from the system costs a CPU more than the
+    /// arithmetic.
+    gradient: Tensor,
+    between: Tensor,
 }
 
 impl Adam {
     /// The state before the first update of `weights`, which is flat.
     pub(crate) fn new(weights: &Tensor) -> Result<Self, TchError> {
-        Ok(Self { mean: weights.f_zeros_like()?, square: weights.f_zeros_like()? })
+        let block = if weights.device().is_cuda() { weights.size1()? } else { CPU_BLOCK.min(weights.size1()?) };
+        let zeros = || weights.f_zeros_like();
+        let between = weights.f_narrow(0, 0, block)?.f_zeros_like()?;
+        Ok(Self { mean: zeros()?, square: zeros()?, gradient: zeros()?, between })
     }
 
     /// Both moments, flat as the weights are: all that it remembers.
@@ -34,14 +45,22 @@ impl Adam {
     ) -> Result<(), TchError> {
         no_grad(|| {
             let parts: Vec<Tensor> = gradients.iter().map(|part| part.f_reshape([-1])).collect::<Result<_, _>>()?;
-            let gradient = Tensor::f_cat(&parts, 0)?;
-            let mean = self.mean.f_lerp_(&gradient, 1.0 - BETA_1)?;
-            let square = self.square.f_lerp_(&gradient.f_square()?, 1.0 - BETA_2)?;
+            let gradient = Tensor::f_cat_out(&self.gradient, &parts, 0)?;
             let unbias = |beta: f64| 1.0 - beta.powf(update as f64);
             let (unbias_mean, unbias_square) = (unbias(BETA_1), unbias(BETA_2));
-            let deviation = square.f_sqrt()?.f_div_scalar_(unbias_square.sqrt())?.f_add_scalar_(EPSILON)?;
-            let direction = mean.f_div(&deviation)?.f_mul_scalar_(-rate / unbias_mean)?;
-            weights.shallow_clone().f_add_(&direction).map(drop)
+            // weights -= rate · (mean / unbias_mean) / (√(square / unbias_square) + ε), its factors gathered below.
+            let factor = -unbias_mean / rate;
+            let (count, block) = (weights.size1()?, self.between.size1()?);
+            for start in (0..count).step_by(block as usize) {
+                let length = block.min(count - start);
+                let part = |tensor: &Tensor| tensor.f_narrow(0, start, length);
+                let (gradient, between) = (part(&gradient)?, self.between.f_narrow(0, 0, length)?);
+                let mean = part(&self.mean)?.f_lerp_(&gradient, 1.0 - BETA_1)?;
+                let square = part(&self.square)?.f_lerp_(&gradient.f_square_out(&between)?, 1.0 - BETA_2)?;
+                let mut deviation = square.f_sqrt_out(&between)?.f_mul_scalar_(factor / unbias_square.sqrt())?;
+                let _moved = part(weights)?.f_addcdiv_(&mean, &deviation.f_add_scalar_(factor * EPSILON)?)?;
+            }
+            Ok(())
         })
     }
 }
@@ -66,5 +85,17 @@ mod tests {
         }
         let found = weights.double_value(&[0]);
         assert!((found - expected).abs() < 1e-6, "{found} against {expected}");
+    }
+
+    #[test]
+    fn blocks_make_no_difference() {
+        let weights = Tensor::zeros([2 * CPU_BLOCK + 3], (tch::Kind::Float, tch::Device::Cpu));
+        let mut adam = Adam::new(&weights).expect("small");
+        for gradient in [1.0, -2.0, 0.5] {
+            let gradients = [CPU_BLOCK + 1, CPU_BLOCK + 2].map(|count| weights.narrow(0, 0, count).full_like(gradient));
+            adam.update(&weights, &gradients, 0.01).expect("small");
+        }
+        let [least, most] = [weights.min(), weights.max()].map(|weight| weight.double_value(&[]));
+        assert!(least == most && least != 0.0, "{least} to {most}");
     }
 }

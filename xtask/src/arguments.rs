@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{compare, demo, prove, setup, test};
+use crate::{bench, compare, demo, prove, setup, test};
 
 /// The developer's and the newcomer's commands
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Test(test::Arguments),
     /// Check what is too long for every push
     Prove(prove::Arguments),
+    /// Measure how fast the programs are
+    Bench(bench::Arguments),
     /// Say how far pictures are from the truth
     ///
     /// Prints the mean absolute difference in [0, 255] over pictures whose names are the same up to the ending.

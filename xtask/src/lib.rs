@@ -1,10 +1,11 @@
 //! The commands behind `cargo xtask`.
 //!
 //! `setup` brings the native libraries, `demo` shows the whole pipeline, `test` is what has to pass before a push,
-//! `prove` what is too long for that, `compare` says how far a translation is from the truth. This crate links no native
-//! library and depends on little: it is the first thing that a newcomer compiles.
+//! `prove` what is too long for that, `bench` measures, `compare` says how far a translation is from the truth. This crate
+//! links no native library and depends on little: it is the first thing that a newcomer compiles.
 
 mod arguments;
+mod bench;
 mod compare;
 mod demo;
 mod process;
@@ -31,6 +32,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
             test::run(&root, &arguments).or_exit(Exit::Differs)?;
         }
         Command::Prove(arguments) => prove::run(&root, &arguments).or_exit(Exit::Differs)?,
+        Command::Bench(arguments) => {
+            setup::ensure(&root).or_exit(Exit::CannotStart)?;
+            bench::run(&root, &arguments).or_exit(Exit::Differs)?;
+        }
         Command::Demo(arguments) => {
             setup::ensure(&root).or_exit(Exit::CannotStart)?;
             demo::run(&root, &arguments).or_exit(Exit::Fault)?;

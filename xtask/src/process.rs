@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -78,6 +78,14 @@ impl Task {
 /// The user's own libtorch: a LIBTORCH that is not the one which .cargo/config.toml sets.
 pub(crate) fn own_libtorch(root: &Path) -> Option<OsString> {
     std::env::var_os("LIBTORCH").filter(|value| Path::new(value) != root.join(".native/torch"))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
+    let printed = Task::cargo(["metadata", "--format-version", "1", "--no-deps"]).output(root)?;
+    let metadata: serde_json::Value = serde_json::from_slice(&printed).context("cargo metadata is no JSON")?;
+    let folder = metadata["target_directory"].as_str().context("cargo metadata has no target_directory")?;
+    Ok(folder.into())
 }
 
 impl fmt::Display for Task {

@@ -5,13 +5,13 @@
 mod curves;
 mod page;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::compare::compare;
-use crate::process::Task;
+use crate::process::{Task, target_folder};
 use curves::Metrics;
 use page::{Direction, Page, Triple};
 
@@ -139,14 +139,6 @@ fn direction(page: &Path, name: &'static str, real: &str, translated: &str, trut
         Triple { real, translated, truth }
     };
     Ok(Direction { name, before: before.mean_l1, after: after.mean_l1, triples: names.map(triple).collect() })
-}
-
-/// Where cargo puts what it builds.
-fn target_folder(root: &Path) -> Result<PathBuf> {
-    let printed = Task::cargo(["metadata", "--format-version", "1", "--no-deps"]).output(root)?;
-    let metadata: serde_json::Value = serde_json::from_slice(&printed).context("cargo metadata is no JSON")?;
-    let folder = metadata["target_directory"].as_str().context("cargo metadata has no target_directory")?;
-    Ok(folder.into())
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {

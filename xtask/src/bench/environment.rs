@@ -1,0 +1,41 @@
+//! A Python with PyTorch for what we are compared with. Nothing but benches uses it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::process::Task;
+use crate::setup::Setup;
+
+/// torch is of the same version as our libtorch, so that a difference is ours.
+const PACKAGES: [&str; 3] = ["torch==2.13.0", "numpy==2.4.6", "pillow==13.0.0"];
+/// `setup --remove` deletes what begins with `python-`.
+const FOLDER: &str = "python-bench";
+/// Lists the packages of a finished environment. It is written last.
+const COMPLETE: &str = "complete";
+
+/// The Python of the environment, which is made if it is not there or has other packages.
+pub(super) fn python(root: &Path) -> Result<PathBuf> {
+    let folder = Setup::of_this_machine(root)?.cache.join(FOLDER);
+    let python = folder.join("bin/python");
+    let packages = PACKAGES.join(" ");
+    if std::fs::read_to_string(folder.join(COMPLETE)).is_ok_and(|complete| complete == packages) {
+        return Ok(python);
+    }
+    eprintln!("installing {packages} into {}: 2.7 GB, once", folder.display());
+    if folder.is_dir() {
+        fs_err::remove_dir_all(&folder)?;
+    }
+    fs_err::create_dir_all(&folder)?;
+    let remedy = "the bench needs Python 3 with pip and venv (Debian: apt-get install python3-pip python3-venv)";
+    // Debian's Python has no ensurepip of its own, so the pip outside installs into the environment.
+    let words = |words: &'static str| words.split_whitespace().map(OsStr::new);
+    let venv = words("-m venv --without-pip").chain([folder.as_os_str()]);
+    Task::new("python3", venv).run(root).context(remedy)?;
+    let install = words("install --disable-pip-version-check --no-input").chain(PACKAGES.map(OsStr::new));
+    let pip = words("-m pip --python").chain([python.as_os_str()]).chain(install);
+    Task::new("python3", pip).run(root).context(remedy)?;
+    program::files::write_whole(&folder.join(COMPLETE), packages.as_bytes())?;
+    Ok(python)
+}

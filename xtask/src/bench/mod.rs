@@ -1,0 +1,37 @@
+//! `cargo xtask bench`: how fast the programs are beside what people use today.
+
+mod environment;
+mod losses;
+mod statistics;
+mod train;
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Flags of `cargo xtask bench`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// What to measure
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+/// Something to measure. A new one is a variant here and an arm in [`run`].
+#[derive(Clone, Debug, Subcommand)]
+enum Bench {
+    /// Measure a training step beside the published loop in PyTorch
+    ///
+    /// Makes a Python environment with torch in the cache (2.7 GB, once), then lets both sides train in turns: from the
+    /// same weights, on the same pictures, batch 1, two threads, on the CPU. Prints a table in Markdown. Nothing else may
+    /// run meanwhile: threads that spin on shared cores slow each other many times over.
+    Train(train::Arguments),
+}
+
+/// Measures what the command line asks for.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    match &arguments.bench {
+        Bench::Train(arguments) => train::run(root, arguments),
+    }
+}
