@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -58,7 +58,21 @@ impl Task {
         Ok(output.stdout)
     }
 
-    fn command(&self, root: &Path) -> Command {
+    /// Runs it silently in a folder to its end, however that is.
+    pub(crate) fn finished(&self, folder: &Path) -> Result<Output> {
+        self.command(folder).output().with_context(|| format!("`{self}` cannot be started"))
+    }
+
+    /// The same, started by another program: `strace`, with its options.
+    pub(crate) fn behind<A: Into<OsString>>(mut self, program: &str, options: impl IntoIterator<Item = A>) -> Self {
+        let own = std::mem::replace(&mut self.program, program.into());
+        let options = options.into_iter().map(Into::into);
+        self.arguments = options.chain([own]).chain(self.arguments).collect();
+        self
+    }
+
+    /// Ready to be started in a folder.
+    pub(crate) fn command(&self, root: &Path) -> Command {
         let program = match (self.program == "cargo", std::env::var_os("CARGO")) {
             (true, Some(cargo)) => cargo,
             _ => self.program.clone(),

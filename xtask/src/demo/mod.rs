@@ -5,10 +5,10 @@
 mod curves;
 mod page;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::compare::compare;
 use crate::process::Task;
@@ -60,7 +60,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let mut demo = Demo { root, times: Vec::new(), commands: Vec::new() };
     let packages = ["--package", "trainer", "--package", "exporter", "--package", "infer"];
     demo.stage("build", Task::cargo(["build", "--release"].into_iter().chain(packages)))?;
-    let programs = target_folder(root)?.join("release");
+    let programs = crate::root::target_folder(root)?.join("release");
     let program = |name: &str, arguments: &str| Task::new(programs.join(name), arguments.split_whitespace());
 
     let Recipe { preset, size, width, blocks, .. } = RECIPE;
@@ -139,14 +139,6 @@ fn direction(page: &Path, name: &'static str, real: &str, translated: &str, trut
         Triple { real, translated, truth }
     };
     Ok(Direction { name, before: before.mean_l1, after: after.mean_l1, triples: names.map(triple).collect() })
-}
-
-/// Where cargo puts what it builds.
-fn target_folder(root: &Path) -> Result<PathBuf> {
-    let printed = Task::cargo(["metadata", "--format-version", "1", "--no-deps"]).output(root)?;
-    let metadata: serde_json::Value = serde_json::from_slice(&printed).context("cargo metadata is no JSON")?;
-    let folder = metadata["target_directory"].as_str().context("cargo metadata has no target_directory")?;
-    Ok(folder.into())
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {
