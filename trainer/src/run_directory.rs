@@ -141,6 +141,12 @@ impl RunDirectory {
     pub(crate) fn write_checkpoint(&self, checkpoint: &Checkpoint, keep: usize) -> anyhow::Result<()> {
         let folder = self.path.join(CHECKPOINTS);
         write_whole(&checkpoint::path(&folder, checkpoint.progress.step), &checkpoint.encode()?)?;
+        self.remove_old_checkpoints(keep)
+    }
+
+    /// Removes all checkpoints but the `keep` newest.
+    pub(crate) fn remove_old_checkpoints(&self, keep: usize) -> anyhow::Result<()> {
+        let folder = self.path.join(CHECKPOINTS);
         for step in checkpoint::steps(&folder)?.into_iter().skip(keep) {
             fs_err::remove_file(checkpoint::path(&folder, step))?;
         }
