@@ -4,12 +4,13 @@
 //! and is resumed until it ends. A kill at a call comes before it is made, so that the disk is as all calls before it left
 //! it; between two calls nothing changes there.
 
+mod checks;
 mod points;
 mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 use super::faults::{Call, Effect, Fault, can_inject_faults, copy, difference, record, said};
 use crate::process::Task;
+use checks::{checkpoints_in, is_checkpoint, is_of_a_session, last_line};
 use points::{Fate, Point};
 use table::{Outcome, Table};
 
@@ -42,10 +44,8 @@ const WORKERS: usize = 2;
 const FAILURES: usize = 10;
 /// Points after which it is said how far the campaign is.
 const SAID_EVERY: usize = 100;
-/// What the trainer ends with: see `program::Exit`.
+/// What the trainer ends with where there is nothing to resume: see `program::Exit`.
 const CANNOT_START: i32 = 3;
-const FAULT: i32 = 5;
-const STOPPED: i32 = 130;
 
 #[derive(Clone, Copy, Debug)]
 struct Preset {
@@ -277,53 +277,6 @@ impl Campaign {
         }
     }
 
-    /// What a program does at a fault: ends as it should, and says why.
-    fn check_end(&self, fault: &Fault, output: &Output) -> Result<()> {
-        let (code, said) = (output.status.code(), said(output));
-        let end = last_line(&said);
-        ensure!(!said.contains("panicked"), "it panicked: {end}");
-        match fault.effect {
-            Effect::Signal("KILL") => {}
-            // The signal is handled beside the step: the last steps may be faster.
-            Effect::Signal(_) => {
-                let early =
-                    fault.call.nth < self.calls.iter().rfind(|call| is_step(call)).map_or(0, |call| call.nth) / 2;
-                let is_right = code == Some(STOPPED) || code == Some(0) && !early;
-                ensure!(is_right, "it ended with {} instead of {STOPPED}: {end}", output.status);
-                ensure!(
-                    code == Some(0) || said.contains("go on with `trainer --resume run`"),
-                    "it says not how to go on: {end}"
-                );
-            }
-            Effect::Error(_) | Effect::ErrorFromThenOn(_) if code == Some(0) => {} // the bytes will tell
-            Effect::Error(_) | Effect::ErrorFromThenOn(_) => {
-                let is_right = matches!(code, Some(CANNOT_START | FAULT));
-                ensure!(is_right, "it ended with {} instead of {FAULT} or {CANNOT_START}: {end}", output.status);
-                // Where no write works any more, none to the terminal does.
-                let is_dumb = fault.call.name == "write" && matches!(fault.effect, Effect::ErrorFromThenOn(_));
-                // The name of an event file ends in the time.
-                let path = fault.call.path.as_str();
-                let named = path.split_once("tfevents").map_or(path, |(name, _)| name);
-                ensure!(is_dumb || said.contains(named), "its message does not name {named}: {end}");
-            }
-        }
-        Ok(())
-    }
-
-    /// Every checkpoint is whole, and those of before are there, but for older ones than are kept.
-    fn check_checkpoints(&self, folder: &Path, before: &[PathBuf]) -> Result<()> {
-        let there = checkpoints_in(folder)?;
-        for path in &there {
-            let is_whole = Some(&fs_err::read(folder.join(path))?) == self.checkpoints.get(path);
-            ensure!(is_whole, "{} is not whole", path.display());
-        }
-        for path in before.iter().filter(|path| !there.contains(path)) {
-            let newer = there.iter().filter(|other| *other > path).count();
-            ensure!(newer >= KEEP, "{} is lost", path.display());
-        }
-        Ok(())
-    }
-
     /// Kills the run at random moments, again and again, until it has come to its end; says whether it has.
     fn kill_at_moments(&self, folder: &Path) -> Result<bool> {
         for _kill in 0..4 {
@@ -340,35 +293,7 @@ impl Campaign {
     }
 }
 
-/// The line that says how a program ended.
-fn last_line(said: &str) -> &str {
-    said.trim_end().lines().last().unwrap_or_default()
-}
-
 /// Whether a call adds a line to the metrics: a step's losses, for every step here, or a measurement.
 fn is_step(call: &Call) -> bool {
     call.name == "write" && call.path == "run/metrics.jsonl" && !call.temporary
-}
-
-fn is_checkpoint(path: &str) -> bool {
-    path.starts_with("run/checkpoints/") && path.ends_with(".safetensors")
-}
-
-/// Checkpoints in a run's folder in order, with their paths from it.
-fn checkpoints_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    if folder.join(CHECKPOINTS).is_dir() {
-        for entry in fs_err::read_dir(folder.join(CHECKPOINTS))? {
-            let path = Path::new(CHECKPOINTS).join(entry?.file_name());
-            found.extend(path.to_str().is_some_and(is_checkpoint).then(|| path.clone()));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Files that depend on the clock, or list the times that the program was started.
-fn is_of_a_session(file: &Path) -> bool {
-    let name = file.to_string_lossy();
-    name.starts_with("events.") || ["timing.jsonl", "report.html", ".lock"].contains(&&*name)
 }
