@@ -40,7 +40,7 @@ impl Campaign {
                 // The name of an event file ends in the time.
                 let path = fault.call.path.as_str();
                 let named = path.split_once("tfevents").map_or(path, |(name, _)| name);
-                ensure!(is_dumb || said.contains(named), "its message does not name {named}: {end}");
+                ensure!(is_dumb || end.contains(named), "its message does not name {named}: {end}");
             }
         }
         Ok(())

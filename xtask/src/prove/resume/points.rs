@@ -117,7 +117,7 @@ pub(super) fn all(campaign: &Campaign) -> Vec<Point> {
         add("disk fails from then on", index, Effect::ErrorFromThenOn(failure(&calls[index])));
     }
     for &index in terminal.iter().step_by(4) {
-        add("terminal gone", index, Effect::ErrorFromThenOn("EIO"));
+        add("terminal fails once", index, Effect::Error("EIO"));
     }
     for call in campaign.resuming.iter().filter(|call| call.changes && is_in_run(call)) {
         let fault = |effect| Fate::FaultInResume(Fault { call: call.clone(), effect });
