@@ -123,6 +123,8 @@ fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Cons
         }
     };
     directory.forget_after(progress.step).or_exit(Exit::Fault)?;
+    // It may have been stopped between a checkpoint and this, and there may be no further one.
+    directory.remove_old_checkpoints(settings.keep).or_exit(Exit::Fault)?;
     directory.write_settings(&settings.clone().with_absolute_paths()).or_exit(Exit::Fault)?;
     Ok(Begun { settings, directory, ready, progress, losses })
 }

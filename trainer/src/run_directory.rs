@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use fs_err::File;
 use models::{FORMAT_VERSION, Metadata, Role, pixels};
 use models_torch::{Format, Module, SavedNetwork};
-use program::files::{remove_unfinished, write_whole};
+use program::files::{is_unfinished, remove_unfinished, write_whole};
 
 use crate::checkpoint::{self, Checkpoint, Newest};
 use crate::evaluation::Best;
@@ -54,7 +54,9 @@ impl RunDirectory {
         match std::fs::read_dir(&path) {
             Ok(entries) => {
                 for entry in entries {
-                    occupied |= entry.with_context(|| path.display().to_string())?.file_name() != LOCK;
+                    let name = entry.with_context(|| path.display().to_string())?.file_name();
+                    // Half a file is of a start that was killed: there is nothing in it to lose.
+                    occupied |= name != LOCK && !is_unfinished(&name);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -73,6 +75,7 @@ impl RunDirectory {
         }
         fs_err::create_dir_all(&path)?;
         let lock = lock(&path)?;
+        remove_unfinished(&path)?;
         if occupied {
             remove_all_but_the_lock(&path)?;
         }
@@ -138,6 +141,12 @@ impl RunDirectory {
     pub(crate) fn write_checkpoint(&self, checkpoint: &Checkpoint, keep: usize) -> anyhow::Result<()> {
         let folder = self.path.join(CHECKPOINTS);
         write_whole(&checkpoint::path(&folder, checkpoint.progress.step), &checkpoint.encode()?)?;
+        self.remove_old_checkpoints(keep)
+    }
+
+    /// Removes all checkpoints but the `keep` newest.
+    pub(crate) fn remove_old_checkpoints(&self, keep: usize) -> anyhow::Result<()> {
+        let folder = self.path.join(CHECKPOINTS);
         for step in checkpoint::steps(&folder)?.into_iter().skip(keep) {
             fs_err::remove_file(checkpoint::path(&folder, step))?;
         }
@@ -276,6 +285,18 @@ mod tests {
         let error = create(true).expect_err("no run").to_string();
         assert!(error.contains("other things than a run"), "{error}");
         assert!(path.join("thesis.txt").exists());
+    }
+
+    #[test]
+    fn a_start_that_was_killed_is_begun_again_without_asking() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        fs_err::create_dir(&path).expect("writable");
+        for left in [LOCK, ".writing-x1Y2z3"] {
+            fs_err::write(path.join(left), b"").expect("writable");
+        }
+        RunDirectory::create(path.clone(), false, &small()).expect("nothing is lost");
+        assert!(!path.join(".writing-x1Y2z3").exists());
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod setup;
 mod test;
 
 pub use arguments::Arguments;
+pub use prove::faults::can_inject_faults;
+pub use prove::resume::prove as prove_resume;
 
 use arguments::Command;
 use program::{Exit, Failure, OrExit};

@@ -2,8 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -58,7 +58,21 @@ impl Task {
         Ok(output.stdout)
     }
 
-    fn command(&self, root: &Path) -> Command {
+    /// Runs it silently in a folder to its end, however that is.
+    pub(crate) fn finished(&self, folder: &Path) -> Result<Output> {
+        self.command(folder).output().with_context(|| format!("`{self}` cannot be started"))
+    }
+
+    /// The same, started by another program: `strace`, with its options.
+    pub(crate) fn behind<A: Into<OsString>>(mut self, program: &str, options: impl IntoIterator<Item = A>) -> Self {
+        let own = std::mem::replace(&mut self.program, program.into());
+        let options = options.into_iter().map(Into::into);
+        self.arguments = options.chain([own]).chain(self.arguments).collect();
+        self
+    }
+
+    /// Ready to be started in a folder.
+    pub(crate) fn command(&self, root: &Path) -> Command {
         let program = match (self.program == "cargo", std::env::var_os("CARGO")) {
             (true, Some(cargo)) => cargo,
             _ => self.program.clone(),
@@ -78,14 +92,6 @@ impl Task {
 /// The user's own libtorch: a LIBTORCH that is not the one which .cargo/config.toml sets.
 pub(crate) fn own_libtorch(root: &Path) -> Option<OsString> {
     std::env::var_os("LIBTORCH").filter(|value| Path::new(value) != root.join(".native/torch"))
-}
-
-/// Where cargo puts what it builds.
-pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
-    let printed = Task::cargo(["metadata", "--format-version", "1", "--no-deps"]).output(root)?;
-    let metadata: serde_json::Value = serde_json::from_slice(&printed).context("cargo metadata is no JSON")?;
-    let folder = metadata["target_directory"].as_str().context("cargo metadata has no target_directory")?;
-    Ok(folder.into())
 }
 
 impl fmt::Display for Task {

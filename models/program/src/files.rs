@@ -1,5 +1,6 @@
 //! Files written whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +34,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs_err::File::open(folder)?.sync_all()
 }
 
+/// Whether a file has the name of one that is being written, or was when its program was killed.
+pub fn is_unfinished(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+}
+
 /// Removes what a program that was killed had begun to write into a folder. Only for who knows that no other program
 /// writes there now. A folder that is not there is fine.
 ///
@@ -46,7 +52,7 @@ pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+        if is_unfinished(&entry.file_name()) {
             fs_err::remove_file(entry.path())?;
         }
     }

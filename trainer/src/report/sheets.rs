@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::io;
 use std::path::Path;
 
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pictures::Picture;
@@ -81,7 +82,7 @@ fn chosen(steps: &[u64]) -> Vec<u64> {
 
 fn encode(step: u64, path: &Path) -> anyhow::Result<Sheet> {
     let png = fs_err::read(path)?;
-    let sheet = pictures::read(path)?;
+    let sheet = pictures::read(path).with_context(|| path.display().to_string())?;
     let (width, height) = sheet.dimensions();
     let (kind, bytes) = match png.len() {
         ..=SMALL_BYTES => ("png", png),

@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::environment;
 use super::losses::{self, Losses};
 use super::statistics::{median, range};
-use crate::process::{Task, target_folder};
+use crate::process::Task;
+use crate::root::target_folder;
 
 /// Both sides compute with as many.
 const THREADS: &str = "2";

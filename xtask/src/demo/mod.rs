@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::compare::compare;
-use crate::process::{Task, target_folder};
+use crate::process::Task;
+use crate::root::target_folder;
 use curves::Metrics;
 use page::{Direction, Page, Triple};
 

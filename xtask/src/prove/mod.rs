@@ -1,5 +1,8 @@
 //! `cargo xtask prove`: campaigns that are too long, or need too much, for every push.
 
+pub(crate) mod faults;
+pub(crate) mod resume;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -20,12 +23,15 @@ pub struct Arguments {
 enum Campaign {
     /// Licences, sources and bans of all dependencies (deny.toml)
     Licences,
+    /// A run that is killed, stopped or failed anywhere and resumed ends with the same bytes
+    Resume,
 }
 
 impl Campaign {
     fn run(self, root: &Path) -> Result<()> {
         match self {
             Self::Licences => licences(root),
+            Self::Resume => resume::run(root),
         }
     }
 }
