@@ -45,8 +45,9 @@ impl Cost {
             cost.parameters[kind] = parameters as u64;
             let passes = 2.0 * PASSES * settings.batch as f64; // two networks of the kind
             cost.multiply_adds += passes * FORWARD_AND_BACKWARD * trace.multiply_adds() as f64;
-            // Outputs that the backward pass needs; weights, gradient and Adam's two moments.
-            cost.bytes += 4.0 * (passes * trace.activations() as f64 + 2.0 * 4.0 * parameters);
+            // Outputs that the backward pass needs; weights, gradient in parts and in one, and Adam's two moments.
+            let copies = if kind == 0 && settings.ema > 0.0 { 6.0 } else { 5.0 };
+            cost.bytes += 4.0 * (passes * trace.activations() as f64 + 2.0 * copies * parameters);
         }
         Ok(cost)
     }
