@@ -7,6 +7,7 @@ use program::{Console, Exit, Failure, OrExit, available_bytes};
 
 use crate::arguments::TrainingArguments;
 use crate::checkpoint::{Checkpoint, Progress};
+use crate::cost::Cost;
 use crate::data::augment::Augmentation;
 use crate::data::{DataError, DataSet, fingerprint};
 use crate::earlier::Earlier;
@@ -15,7 +16,6 @@ use crate::metrics::Losses;
 use crate::run_directory::{RunDirectory, SETTINGS, is_finished};
 use crate::settings::{Cache, Layer, NOT_OF_THE_RESULT, Settings};
 use crate::sheet::Samples;
-use crate::start::Cost;
 use crate::update::Cyclegan;
 
 /// Name of the losses that were not logged yet among a checkpoint's tensors.

@@ -1,119 +1,79 @@
-//! What a run costs, said before it starts.
+//! What is said of a run before it starts: on what it runs, and what it takes.
 
-use models::shapes::{ShapeError, check_size, trace};
-use models::{Network, parameters};
 use program::{Console, available_bytes, bytes, count};
 use serde_json::{Map, Value, json};
 
 use crate::begin::Ready;
 use crate::data::augment::Augmentation;
-use crate::objective::Networks;
 use crate::settings::Settings;
 
-/// Passes through a network in one update, for one picture of each side. A generator translates, keeps and cycles one
-/// picture; a discriminator judges a fake for its generator, then a real one and a fake for itself.
-const PASSES: f64 = 3.0;
-/// A backward pass costs about two forward ones.
-const FORWARD_AND_BACKWARD: f64 = 3.0;
 /// Multiply-adds a second of one present CPU core in libtorch's convolutions, with what lies between them. An order of
 /// magnitude, for a first word; the first steps are measured.
 const CORE_RATE: f64 = 2e10;
 /// An update this long on a CPU calls for advice.
 const SLOW_SECONDS: f64 = 5.0;
 
-/// The cost of a run, from the networks' shapes.
-#[derive(Debug)]
-pub(crate) struct Cost {
-    parameters: [u64; 2],
-    multiply_adds: f64,
-    bytes: f64,
+/// What the run is made on and what it costs: `start.json`.
+pub(crate) fn to_json(settings: &Settings, ready: &Ready) -> Value {
+    let Ready { data, device_name: device, updates, cost, .. } = ready;
+    let names = [("trainA", "trainB"), ("testA", "testB")];
+    let splits = std::iter::once(&data.train).chain(&data.test);
+    let sides = names.into_iter().zip(splits).flat_map(|((name_a, name_b), [a, b])| [(name_a, a), (name_b, b)]);
+    let sides: Map<String, Value> =
+        sides.map(|(name, side)| (name.to_owned(), json!({ "pictures": side.len() }))).collect();
+    let [of_g, of_d] = cost.parameters;
+    json!({
+        "device": device,
+        "threads": settings.threads,
+        "updates": updates,
+        "program": concat!("trainer ", env!("CARGO_PKG_VERSION")),
+        "data": { "name": data.name, "sides": sides },
+        "networks": {
+            "generator_parameters": of_g,
+            "discriminator_parameters": of_d,
+            "multiply_adds": cost.multiply_adds,
+        },
+        "memory_bytes": cost.bytes,
+    })
 }
 
-impl Cost {
-    /// The cost of one update.
-    ///
-    /// # Errors
-    /// If the training size does not fit a network.
-    pub(crate) fn of(networks: &Networks, settings: &Settings) -> Result<Self, ShapeError> {
-        let size = settings.size;
-        check_size(networks.g_ab.network(), size, size)?;
-        let mut cost = Self { parameters: [0; 2], multiply_adds: 0.0, bytes: 0.0 };
-        for (kind, module) in [(0, &networks.g_ab), (1, &networks.d_a)] {
-            let network: &Network = module.network();
-            let trace = trace(network, size, size)?;
-            let parameters = parameters::count(&parameters::table(network)) as f64;
-            cost.parameters[kind] = parameters as u64;
-            let passes = 2.0 * PASSES * settings.batch as f64; // two networks of the kind
-            cost.multiply_adds += passes * FORWARD_AND_BACKWARD * trace.multiply_adds() as f64;
-            // Outputs that the backward pass needs; weights, gradient in parts and in one, and Adam's two moments.
-            let copies = if kind == 0 && settings.ema > 0.0 { 6.0 } else { 5.0 };
-            cost.bytes += 4.0 * (passes * trace.activations() as f64 + 2.0 * copies * parameters);
-        }
-        Ok(cost)
-    }
-
-    /// What the run is made on and what it costs: `start.json`.
-    pub(crate) fn to_json(&self, settings: &Settings, ready: &Ready) -> Value {
-        let Ready { data, device_name: device, updates, .. } = ready;
-        let names = [("trainA", "trainB"), ("testA", "testB")];
-        let splits = std::iter::once(&data.train).chain(&data.test);
-        let sides = names.into_iter().zip(splits).flat_map(|((name_a, name_b), [a, b])| [(name_a, a), (name_b, b)]);
-        let sides: Map<String, Value> =
-            sides.map(|(name, side)| (name.to_owned(), json!({ "pictures": side.len() }))).collect();
-        let [of_g, of_d] = self.parameters;
-        json!({
-            "device": device,
-            "threads": settings.threads,
-            "updates": updates,
-            "program": concat!("trainer ", env!("CARGO_PKG_VERSION")),
-            "data": { "name": data.name, "sides": sides },
-            "networks": {
-                "generator_parameters": of_g,
-                "discriminator_parameters": of_d,
-                "multiply_adds": self.multiply_adds,
-            },
-            "memory_bytes": self.bytes,
-        })
-    }
-
-    /// Prints what will run, on what, and what it will take.
-    pub(crate) fn say(&self, console: &Console, settings: &Settings, ready: &Ready) {
-        let Ready { data, device_name: device, updates, .. } = ready;
-        let Settings { size, batch, width, blocks, generator, discriminator, threads, .. } = settings;
-        let test = match &data.test {
-            Some([a, b]) => format!(", test {} and {}", a.len(), b.len()),
-            None => String::new(),
-        };
-        let [of_g, of_d] = self.parameters.map(count);
-        console.say(format!("device    {device}, {threads} threads"));
-        console.say(format!(
-            "data      {}: {} pictures of A, {} of B{test}",
-            data.name,
-            data.train[0].len(),
-            data.train[1].len()
-        ));
-        console.say(format!(
+/// Prints what will run, on what, and what it will take.
+pub(crate) fn say(console: &Console, settings: &Settings, ready: &Ready) {
+    let Ready { data, device_name: device, updates, cost, .. } = ready;
+    let Settings { size, batch, width, blocks, generator, discriminator, threads, .. } = settings;
+    let test = match &data.test {
+        Some([a, b]) => format!(", test {} and {}", a.len(), b.len()),
+        None => String::new(),
+    };
+    let [of_g, of_d] = cost.parameters.map(count);
+    console.say(format!("device    {device}, {threads} threads"));
+    console.say(format!(
+        "data      {}: {} pictures of A, {} of B{test}",
+        data.name,
+        data.train[0].len(),
+        data.train[1].len()
+    ));
+    console.say(format!(
             "networks  {generator:?} generators, width {width}, {blocks} blocks: {of_g} parameters each; {discriminator:?} discriminators: {of_d}"
         ));
-        console.say(format!(
-            "run       {updates} steps of batch {batch} at {size}×{size}, about {} of memory",
-            bytes(self.bytes as u64)
+    console.say(format!(
+        "run       {updates} steps of batch {batch} at {size}×{size}, about {} of memory",
+        bytes(cost.bytes as u64)
+    ));
+    console.say(format!("cache     {}", kept(settings, ready)));
+    let available = available_bytes().filter(|_| device.starts_with("cpu"));
+    if let Some(available) = available.filter(|&available| cost.bytes > available as f64) {
+        console.always(format!(
+            "warning: only {} of memory are free; lower --batch, --size, --width or --blocks, in this order",
+            bytes(available)
         ));
-        console.say(format!("cache     {}", kept(settings, ready)));
-        let available = available_bytes().filter(|_| device.starts_with("cpu"));
-        if let Some(available) = available.filter(|&available| self.bytes > available as f64) {
-            console.always(format!(
-                "warning: only {} of memory are free; lower --batch, --size, --width or --blocks, in this order",
-                bytes(available)
-            ));
-        }
-        let seconds = self.multiply_adds / (CORE_RATE * *threads as f64);
-        if device.starts_with("cpu") && seconds > SLOW_SECONDS {
-            console.always(format!(
+    }
+    let seconds = cost.multiply_adds / (CORE_RATE * *threads as f64);
+    if device.starts_with("cpu") && seconds > SLOW_SECONDS {
+        console.always(format!(
                 "warning: on this CPU a step will take about {seconds:.0} s. A GPU does it in a fraction of a second (see the README); to try on \
                  a CPU, train smaller: --size 128 --width 32 --blocks 6"
             ));
-        }
     }
 }
 

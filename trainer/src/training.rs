@@ -20,6 +20,7 @@ use crate::metrics::{JsonLines, Losses};
 use crate::report::State;
 use crate::run_directory::{Facts, METRICS, RunDirectory, START, SavedNow, TIMING};
 use crate::settings::Settings;
+use crate::start;
 use crate::watching::Watching;
 
 /// Steps after which the time left is estimated: the first is slower than all others.
@@ -33,8 +34,8 @@ pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> R
         return Ok(Exit::Done);
     }
     let Begun { settings, directory, ready, progress, losses } = begin(arguments, &mut console)?;
-    ready.cost.say(&console, &settings, &ready);
-    let start = ready.cost.to_json(&settings, &ready).to_string();
+    start::say(&console, &settings, &ready);
+    let start = start::to_json(&settings, &ready).to_string();
     files::write_whole(&directory.path().join(START), start.as_bytes()).or_exit(Exit::CannotStart)?;
     interrupt::watch("finishing this step, then saving").or_exit(Exit::CannotStart)?;
 

@@ -210,13 +210,20 @@ fn the_page_of_a_run_that_goes_on_loads_again_and_keeps_what_the_reader_chose() 
 fn the_page_of_a_real_run_is_there_when_it_ends() {
     let Some(mut browser) = Browser::start() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let arguments =
-        "--data stripes --size 24 --width 2 --blocks 1 --threads 1 --steps 12 --log-every 1 --sample-every 6 --run run";
+    let arguments = "--data stripes --size 24 --width 2 --blocks 1 --threads 1 --steps 12 --log-every 1 --sample-every 6 --eval-every 6 --run run";
     printed(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
     browser.open(&folder.path().join("run/report.html"));
     let page = text(&mut browser, TEXT);
-    for part in ["stripes", "Finished", "Step 12 of 12", "preset concat · 24 × 24 · batch 1 · cpu", "trainA", "400"]
-    {
+    for part in [
+        "stripes",
+        "Finished",
+        "Step 12 of 12",
+        "preset concat · 24 × 24 · batch 1 · cpu",
+        "trainA",
+        "400",
+        "L1 on test pairs, last",
+        "weights kept: step",
+    ] {
         assert!(page.contains(part), "{part} in {page}");
     }
     assert_eq!(browser.evaluate("document.querySelector('#slider').max"), "2", "sheets of the steps 0, 6 and 12");

@@ -83,8 +83,7 @@ fn a_resumed_run_hides_what_the_killed_one_logged_after_its_last_save() {
 fn tensorboard_reads_a_training_run() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let arguments =
-        "--data stripes --size 24 --width 2 --blocks 1 --threads 1 --steps 4 --log-every 2 --sample-every 2 --run run";
+    let arguments = "--data stripes --size 24 --width 2 --blocks 1 --threads 1 --steps 4 --log-every 2 --sample-every 2 --eval-every 2 --run run";
     let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
     let trainer = trainer.current_dir(folder.path()).args(arguments.split(' ')).env_remove("LD_LIBRARY_PATH");
     assert!(trainer.status().expect("it starts").success());
@@ -94,6 +93,9 @@ fn tensorboard_reads_a_training_run() {
         "learning_rate".into(),
         "speed/seconds_per_step".into(),
         "speed/waiting_share".into(),
+        "paired/a_to_b_l1".into(),
+        "paired/b_to_a_psnr".into(),
+        "paired/a_to_b_ssim".into(),
     ]) {
         let steps: Vec<&Value> = read["scalars"][&tag].as_array().into_iter().flatten().map(|pair| &pair[0]).collect();
         assert_eq!(steps, [2, 4], "{tag}");

@@ -1,5 +1,8 @@
 //! The data sets that were published with the paper (Zhu et al. 2017), as data.
 
+/// The sides that a data set must and may have, as their folders are called.
+pub(crate) const SIDES: [&str; 4] = ["trainA", "trainB", "testA", "testB"];
+
 /// The name of the data set that this program draws itself.
 pub(crate) const STRIPES: &str = "stripes";
 

@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::command::table;
-use super::set::{DataError, SIDES, side};
+use super::catalogue::SIDES;
+use super::set::{DataError, side};
+use crate::table::table;
 
 /// What is in a data set, and what is wrong with it.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ impl Report {
             let (smallest, largest) = (size(side.smallest), size(side.largest));
             rows.push([side.name.into(), side.pictures.to_string(), smallest, largest, side.unreadable.to_string()]);
         }
-        let mut lines = vec![table(&rows)];
+        let mut lines = vec![table(&rows, 1)];
         lines.extend(self.unusable.iter().map(|error| format!("\nunusable: {error}")));
         if !self.unreadable.is_empty() {
             lines.push("\nunreadable; training leaves them out:".into());

@@ -8,6 +8,7 @@ use program::{ConsoleArguments, Exit, Failure, print_result};
 use super::catalogue::{self, Kind, PUBLISHED, STRIPES};
 use super::places::Places;
 use super::{check, write};
+use crate::table::table;
 
 /// What to do with data sets.
 #[derive(Debug, clap::Subcommand)]
@@ -100,16 +101,5 @@ fn list(root: &Path) -> String {
         let place = place(published.name, otherwise);
         rows.push([published.name.into(), published.a.into(), published.b.into(), place]);
     }
-    table(&rows)
-}
-
-/// Rows in columns two spaces apart; the last column is not filled up.
-pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
-    let line = |row: &[String; COLUMNS]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    table(&rows, 4)
 }

@@ -10,9 +10,6 @@ use super::catalogue::STRIPES;
 use super::places::{Found, Places};
 use super::scene::Scene;
 
-/// The sides that a data set must and may have, as their folders are called.
-pub(crate) const SIDES: [&str; 4] = ["trainA", "trainB", "testA", "testB"];
-
 /// Scenes of each training side of the built-in data set.
 const TRAIN_SCENES: u64 = 400;
 /// Scenes of its test split, each drawn both ways.
@@ -77,7 +74,7 @@ pub(crate) enum Pictures {
 }
 
 impl Pictures {
-    /// The files of a side, which is called as in [`SIDES`].
+    /// The files of a side, which is called as in `catalogue::SIDES`.
     fn files(paths: Vec<PathBuf>, side: &str) -> Self {
         let ending = if side.ends_with('A') { "_A" } else { "_B" };
         let ends = |path: &PathBuf| {
@@ -196,7 +193,7 @@ impl DataSet {
     }
 }
 
-/// The pictures of a side, which is called as in [`SIDES`].
+/// The pictures of a side, which is called as in `catalogue::SIDES`.
 pub(crate) fn side(folder: &Path, side: &'static str) -> Result<Pictures, DataError> {
     let path = folder.join(side);
     if !path.exists() {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use program::{Console, ConsoleArguments, Exit, Failure, OrExit, files};
 
-use super::set::{DataSet, Pictures, SIDES};
+use super::catalogue::SIDES;
+use super::set::{DataSet, Pictures};
 /// Writes the built-in data set out.
 pub(crate) fn write(folder: &Path, size: u32, seed: u64, console: ConsoleArguments) -> Result<Exit, Failure> {
     let mut console = Console::new(console);

@@ -8,6 +8,7 @@ use program::{Console, ConsoleArguments, Exit, Failure, OrExit, print_result};
 use super::read::Run;
 use super::sheets::Sheets;
 use super::{Shown, page};
+use crate::table::table;
 
 /// What the table's columns are called.
 const COLUMNS: [&str; 10] = ["run", "preset", "steps", "cycle", "id", "adv", "d", "L1 last", "L1 best", "s/step"];
@@ -21,8 +22,8 @@ pub(crate) fn run(paths: &[PathBuf], output: &Path, console: ConsoleArguments) -
     let read = |path: &PathBuf| Run::read(path, None);
     let mut runs: Vec<Run> = paths.iter().map(read).collect::<anyhow::Result<_>>().or_exit(Exit::CannotStart)?;
     tell_apart(&mut runs, paths);
-    let rows: Vec<_> = runs.iter().map(row).collect();
-    print_result(table(&rows));
+    let rows: Vec<_> = std::iter::once(COLUMNS.map(str::to_owned)).chain(runs.iter().map(row)).collect();
+    print_result(table(&rows, TEXT_COLUMNS));
 
     let mut sheets: Vec<Sheets> = paths.iter().map(|_| Sheets::default()).collect();
     let mut shown = Vec::new();
@@ -74,19 +75,4 @@ fn half((one, other): (f64, f64)) -> f64 {
 
 fn number(number: Option<f64>, digits: usize) -> String {
     number.map_or_else(|| NONE.into(), |number| format!("{number:.digits$}"))
-}
-
-/// Rows under their headings, in columns as wide as they need.
-fn table(rows: &[[String; COLUMNS.len()]]) -> String {
-    let mut all = vec![COLUMNS.map(str::to_owned)];
-    all.extend_from_slice(rows);
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let line = |row: &[String; COLUMNS.len()]| {
-        let cells = row.iter().enumerate().map(|(column, cell)| match column {
-            ..TEXT_COLUMNS => format!("{cell:<0$}", width(column)),
-            _ => format!("{cell:>0$}", width(column)),
-        });
-        cells.collect::<Vec<_>>().join("  ")
-    };
-    all.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -13,7 +13,7 @@ use program::{Console, Exit, ProgressBar, bytes, interrupt};
 
 use self::part::Part;
 use self::transfer::{Failed, transfer};
-use super::set::SIDES;
+use super::catalogue::SIDES;
 use super::unpack::{UnpackError, unpack};
 
 /// Tries at one address that may come to nothing, one after the other; one that gets further starts the count anew.
