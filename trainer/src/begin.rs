@@ -11,7 +11,7 @@ use crate::cost::Cost;
 use crate::data::augment::Augmentation;
 use crate::data::{DataError, DataSet, fingerprint};
 use crate::earlier::Earlier;
-use crate::memory::with_advice;
+use crate::memory::{check_least, with_advice};
 use crate::metrics::Losses;
 use crate::run_directory::{RunDirectory, SETTINGS, is_finished};
 use crate::settings::{Cache, Layer, NOT_OF_THE_RESULT, Settings};
@@ -179,12 +179,12 @@ impl Ready {
         if device.is_cuda() {
             tch::Cuda::cudnn_set_benchmark(true); // every step has the same shapes
         }
-        let cyclegan = Cyclegan::new(settings, device, &earlier.weights);
-        let cyclegan = cyclegan.map_err(|error| with_advice(error.into(), settings)).or_exit(Exit::CannotStart)?;
-        let cost = Cost::of(cyclegan.networks(), settings);
-        let cost = cost
+        let cost = Cost::of(settings)
             .with_context(|| format!("--size {} does not fit; try a larger one", settings.size))
             .or_exit(Exit::Usage)?;
+        check_least(&cost, settings).or_exit(Exit::CannotStart)?;
+        let cyclegan = Cyclegan::new(settings, device, &earlier.weights);
+        let cyclegan = cyclegan.map_err(|error| with_advice(error.into(), settings)).or_exit(Exit::CannotStart)?;
         let samples = Samples::choose(&data, settings.size, device).or_exit(Exit::CannotStart)?;
         let updates = settings.updates(data.train[0].len().max(data.train[1].len()));
         let cache = match settings.cache {

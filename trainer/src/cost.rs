@@ -1,9 +1,8 @@
 //! What an update costs, from the networks' shapes.
 
+use models::parameters;
 use models::shapes::{ShapeError, check_size, trace};
-use models::{Network, parameters};
 
-use crate::objective::Networks;
 use crate::settings::Settings;
 
 /// Passes through a network in one update, for one picture of each side. A generator translates, keeps and cycles one
@@ -11,6 +10,7 @@ use crate::settings::Settings;
 const PASSES: f64 = 3.0;
 /// A backward pass costs about two forward ones.
 const FORWARD_AND_BACKWARD: f64 = 3.0;
+
 /// The cost of an update.
 #[derive(Debug)]
 pub(crate) struct Cost {
@@ -20,6 +20,8 @@ pub(crate) struct Cost {
     pub(crate) multiply_adds: f64,
     /// Memory that it needs.
     pub(crate) bytes: f64,
+    /// The part of it that no way to compute can do without: weights, their moments, and one batch of pictures.
+    pub(crate) least_bytes: f64,
 }
 
 impl Cost {
@@ -27,20 +29,23 @@ impl Cost {
     ///
     /// # Errors
     /// If the training size does not fit a network.
-    pub(crate) fn of(networks: &Networks, settings: &Settings) -> Result<Self, ShapeError> {
-        let size = settings.size;
-        check_size(networks.g_ab.network(), size, size)?;
-        let mut cost = Self { parameters: [0; 2], multiply_adds: 0.0, bytes: 0.0 };
-        for (kind, module) in [(0, &networks.g_ab), (1, &networks.d_a)] {
-            let network: &Network = module.network();
+    pub(crate) fn of(settings: &Settings) -> Result<Self, ShapeError> {
+        let Settings { size, batch, .. } = *settings;
+        let networks = [settings.generator_network(), settings.discriminator_network()];
+        check_size(&networks[0], size, size)?;
+        let pictures = 2.0 * 3.0 * 4.0 * batch as f64 * (size as f64).powi(2);
+        let mut cost = Self { parameters: [0; 2], multiply_adds: 0.0, bytes: 0.0, least_bytes: pictures };
+        for (kind, network) in networks.iter().enumerate() {
             let trace = trace(network, size, size)?;
             let parameters = parameters::count(&parameters::table(network)) as f64;
             cost.parameters[kind] = parameters as u64;
-            let passes = 2.0 * PASSES * settings.batch as f64; // two networks of the kind
+            let passes = 2.0 * PASSES * batch as f64; // two networks of the kind
             cost.multiply_adds += passes * FORWARD_AND_BACKWARD * trace.multiply_adds() as f64;
             // Outputs that the backward pass needs; weights, gradient in parts and in one, and Adam's two moments.
             let copies = if kind == 0 && settings.ema > 0.0 { 6.0 } else { 5.0 };
-            cost.bytes += 4.0 * (passes * trace.activations() as f64 + 2.0 * copies * parameters);
+            let weights = 4.0 * 2.0 * copies * parameters;
+            cost.bytes += 4.0 * passes * trace.activations() as f64 + weights;
+            cost.least_bytes += weights;
         }
         Ok(cost)
     }

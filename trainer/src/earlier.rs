@@ -26,7 +26,7 @@ impl Earlier {
             let saved = models_torch::read(&path).with_context(|| path.display().to_string())?;
             let expected = match role.is_generator() {
                 true => settings.generator_network(),
-                false => settings.discriminator.discriminator(settings.width),
+                false => settings.discriminator_network(),
             };
             if saved.metadata.role != role || saved.metadata.network != expected {
                 bail!(

@@ -1,5 +1,8 @@
 //! What to do when memory does not suffice.
 
+use program::{available_bytes, bytes};
+
+use crate::cost::Cost;
 use crate::settings::Settings;
 
 /// An error with the advice to lower what needs memory, where it is about memory. libtorch says so in words alone.
@@ -9,14 +12,27 @@ pub(crate) fn with_advice(error: anyhow::Error, settings: &Settings) -> anyhow::
     if !about_memory.iter().any(|words| text.contains(words)) {
         return error;
     }
+    // libtorch's own words end in a trace of C++ frames.
+    advice(settings, error.to_string().lines().next().unwrap_or_default())
+}
+
+/// Refuses what cannot fit, whatever the way to compute. Our own allocations end the program where libtorch's are errors.
+pub(crate) fn check_least(cost: &Cost, settings: &Settings) -> anyhow::Result<()> {
+    match available_bytes() {
+        Some(available) if cost.least_bytes > available as f64 => {
+            let need = bytes(cost.least_bytes as u64);
+            Err(advice(settings, &format!("weights and one batch alone need {need}, {} are free", bytes(available))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn advice(settings: &Settings, why: &str) -> anyhow::Error {
     let Settings { batch, size, width, blocks, .. } = settings;
     let batch = if *batch > 1 { format!("--batch (now {batch}), ") } else { String::new() };
-    // libtorch's own words end in a trace of C++ frames.
-    let said = error.to_string();
     anyhow::anyhow!(
         "not enough memory: lower {batch}--size (now {size}), --width ({width}) or --blocks ({blocks}), in this order, or end \
-         other programs that use the device ({})",
-        said.lines().next().unwrap_or_default()
+         other programs that use the device ({why})"
     )
 }
 

@@ -52,12 +52,11 @@ impl Cyclegan {
             };
             Ok::<_, models_torch::FileError>(module.with_precision(settings.precision.into()))
         };
-        let discriminators = || settings.discriminator.discriminator(settings.width);
         let networks = Networks {
             g_ab: module(0, Role::GAb, settings.generator_network())?,
             g_ba: module(1, Role::GBa, settings.generator_network())?,
-            d_a: module(2, Role::DA, discriminators())?,
-            d_b: module(3, Role::DB, discriminators())?,
+            d_a: module(2, Role::DA, settings.discriminator_network())?,
+            d_b: module(3, Role::DB, settings.discriminator_network())?,
         };
         let adam = |module: &Module| Adam::new(module.weights().flat());
         let average = |module: &Module| Average::new(module.weights().flat(), settings.ema);

@@ -57,10 +57,10 @@ fn a_check_counts_measures_and_finds_nothing_wrong_with_a_good_set() {
     let printed = String::from_utf8(output.stdout).expect("text");
     let expected = "\
 side    pictures  smallest  largest  unreadable
-trainA  400       16×16     16×16    0
-trainB  400       16×16     16×16    0
-testA   24        16×16     16×16    0
-testB   24        16×16     16×16    0
+trainA       400     16×16    16×16           0
+trainB       400     16×16    16×16           0
+testA         24     16×16    16×16           0
+testB         24     16×16    16×16           0
 ";
     assert_eq!(printed, expected);
 }
@@ -83,8 +83,8 @@ fn a_check_names_unreadable_files_and_pictures_on_two_sides() {
     assert_ends(&output, 1, "");
     let printed = String::from_utf8(output.stdout).expect("text");
     let lines = [
-        "trainA  2         24×24     24×24    1",
-        "trainB  3         24×24     24×24    0",
+        "trainA         2     24×24    24×24           1",
+        "trainB         3     24×24    24×24           0",
         "unusable: set/testA is a file; a side is a folder of pictures",
         "set/trainA/cut.png cannot be decoded",
         "set/trainA/1.png = set/trainB/other.bmp",

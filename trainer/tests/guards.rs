@@ -58,6 +58,17 @@ fn a_generator_that_ignores_its_input_is_warned_of_once_and_marked_in_the_report
 }
 
 #[test]
+fn what_no_machine_could_hold_is_refused_before_anything_is_begun() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for arguments in ["--width 1024 --blocks 64", "--batch 1024 --size 4096 --width 1 --blocks 0"] {
+        let output = run(folder.path(), &format!("--data stripes {arguments}"));
+        assert_ends(&output, 3, "not enough memory: lower ");
+        assert_ends(&output, 3, "weights and one batch alone need ");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0);
+}
+
+#[test]
 fn memory_that_does_not_suffice_says_what_to_lower() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let picture = pictures::encode(&pictures::Picture::new(8, 8), pictures::Format::Png).expect("small");

@@ -193,7 +193,10 @@ const LARGE_KERNEL: usize = 4;
 fn by_rows(x: &Tensor, weight: &Tensor, bias: &Tensor, padding: [i64; 2]) -> Result<Tensor, TchError> {
     let (to, from, rows, columns) = weight.size4()?;
     let weight = weight.f_permute([0, 2, 1, 3])?.f_reshape([to * rows, from, 1, columns])?;
-    let y = x.f_conv2d(&weight, None::<Tensor>, [1, 1], padding, [1, 1], 1)?; // [n, to · rows, h, w]
+    // Rows are padded afterwards: there are fewer channels then, and kernels one row high are slow with rows of padding.
+    let [above, beside] = padding;
+    let y = x.f_conv2d(&weight, None::<Tensor>, [1, 1], [0, beside], [1, 1], 1)?; // [n, to · rows, h, w]
+    let y = if above == 0 { y } else { y.f_constant_pad_nd([0, 0, above, above])? };
     let (n, _, height, width) = y.size4()?;
     // One row more for each of the kernel's: then row i of part r lies where row i + r of it was.
     let y = y.f_reshape([n, to, rows * height, width])?.f_constant_pad_nd([0, 0, 0, rows])?;

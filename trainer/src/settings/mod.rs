@@ -193,6 +193,11 @@ impl Settings {
         self.generator.generator(GeneratorOptions { width, blocks, output_norm, up: upsample.into() })
     }
 
+    /// A discriminator.
+    pub fn discriminator_network(&self) -> Network {
+        self.discriminator.discriminator(self.width)
+    }
+
     /// Where its data set is looked for.
     pub(crate) fn places(&self) -> Places<'_> {
         let patience = Duration::try_from_secs_f64(self.data_patience).unwrap_or(Duration::MAX);
