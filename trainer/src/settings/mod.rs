@@ -159,7 +159,7 @@ pub struct Settings {
     #[arg(long, default_value = "auto", value_name = "MEMORY")]
     #[serde(serialize_with = "as_text")]
     pub cache: Cache,
-    /// Run directory [default: runs/<data>]
+    /// Run directory [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     #[serde(skip)]
     pub run: Option<PathBuf>,
