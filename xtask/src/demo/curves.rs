@@ -42,8 +42,8 @@ impl Metrics {
             let at = || format!("line {}", index + 1);
             let line: serde_json::Value = serde_json::from_str(line).with_context(at)?;
             let step = line["step"].as_f64().context("no step").with_context(at)?;
-            let losses = line["losses"].as_object().context("no losses").with_context(at)?;
-            for (name, value) in losses {
+            // A line of measurements or of a warning has none.
+            for (name, value) in line["losses"].as_object().into_iter().flatten() {
                 if let Some(value) = value.as_f64() {
                     metrics.losses.entry(name.clone()).or_default().push((step, value));
                 }
@@ -167,6 +167,7 @@ mod tests {
     #[test]
     fn losses_are_drawn_in_groups_and_none_is_lost() {
         let text = r#"{"step":10,"losses":{"cycle_a":0.5,"cycle_b":0.4,"d_a":0.25,"new":1},"learning_rate":0.0002}
+            {"step":20,"paired":{"pairs":24,"a_to_b":{"l1":15.0}}}
             {"step":20,"losses":{"cycle_a":0.4,"cycle_b":null,"d_a":0.2,"new":2},"learning_rate":0.0002}"#;
         let panels = Metrics::parse(text).expect("it is well formed").panels();
         for title in ["Cycle loss", "Discriminator loss", "Other losses", ">new<"] {
