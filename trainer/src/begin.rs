@@ -65,6 +65,12 @@ fn new(arguments: &TrainingArguments, console: &mut Console) -> Result<Begun, Fa
     let ready = Ready::new(&settings, &earlier, console)?;
     let path = settings.run.clone().unwrap_or_else(|| Path::new(RUNS).join(&ready.data.name));
     let settings = settings.with_absolute_paths();
+    let own = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+    if let Some(file) = settings.init_from.as_ref().filter(|file| file.starts_with(&own)) {
+        let message =
+            format!("--init-from {} lies in the run that would be replaced; choose another --run DIR", file.display());
+        return Err(Failure::new(Exit::CannotStart, message));
+    }
     let directory = RunDirectory::create(path, arguments.overwrite, &settings).or_exit(Exit::CannotStart)?;
     let progress = Progress::new(fingerprint(&ready.data));
     Ok(Begun { settings, directory, ready, progress, losses: Losses::default() })
@@ -73,6 +79,10 @@ fn new(arguments: &TrainingArguments, console: &mut Console) -> Result<Begun, Fa
 fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Console) -> Result<Begun, Failure> {
     let flags = &arguments.flags.0;
     let path = match (run, flags.get("run")) {
+        (Some(run), Some(other)) if run != Path::new(other) => {
+            let message = format!("--run {other} contradicts --resume {}: say one of them", run.display());
+            return Err(Failure::new(Exit::Usage, message));
+        }
         (Some(run), _) => run.to_owned(),
         (None, Some(run)) => PathBuf::from(run),
         (None, None) => the_only_run(Path::new(RUNS)).or_exit(Exit::CannotStart)?,

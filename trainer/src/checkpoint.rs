@@ -161,8 +161,9 @@ pub(crate) struct Newest {
     pub(crate) damaged: Vec<(PathBuf, CheckpointError)>,
 }
 
-/// Finds the newest whole checkpoint.
-pub(crate) fn newest(folder: &Path) -> std::io::Result<Newest> {
+/// Finds the newest whole checkpoint. Only damaged ones are passed over: one that cannot be read now, or is of another
+/// version, is somebody's work, and going on without it would remove it.
+pub(crate) fn newest(folder: &Path) -> anyhow::Result<Newest> {
     let mut newest = Newest::default();
     for step in steps(folder)? {
         let path = path(folder, step);
@@ -172,7 +173,10 @@ pub(crate) fn newest(folder: &Path) -> std::io::Result<Newest> {
                 newest.checkpoint = Some(checkpoint);
                 break;
             }
-            Err(error) => newest.damaged.push((path, error)),
+            Err(error @ (CheckpointError::Damaged(_) | CheckpointError::Checksum)) => {
+                newest.damaged.push((path, error));
+            }
+            Err(error) => return Err(anyhow::Error::from(error).context(path.display().to_string())),
         }
     }
     Ok(newest)
@@ -233,7 +237,12 @@ mod tests {
     fn another_versions_checkpoint_is_refused_with_the_remedy() {
         let mut other = checkpoint(7);
         other.progress.format_version = 9;
-        let error = Checkpoint::decode(&other.encode().expect("small")).expect_err("version 9").to_string();
+        let bytes = other.encode().expect("small");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs_err::write(path(folder.path(), 7), &bytes).expect("writable");
+        let error = newest(folder.path()).expect_err("it is not passed over").to_string();
+        assert!(error.ends_with("000007.safetensors"), "{error}");
+        let error = Checkpoint::decode(&bytes).expect_err("version 9").to_string();
         assert_eq!(
             error,
             "is none of this version's checkpoints (it has version 9); go on with the version that wrote it"

@@ -177,6 +177,7 @@ fn a_flag_that_contradicts_the_run_is_refused_by_name_and_others_are_taken() {
         ("--epochs 3", "--epochs 3 contradicts the run that goes on: its one/run.toml has not set"),
         ("--preset paper", "--preset paper contradicts"),
         ("--flip", "--flip true contradicts"),
+        ("--run other", "--run other contradicts --resume one"),
     ] {
         assert_ends(&run(folder.path(), &format!("--resume one {flag}")), 2, message);
     }
@@ -286,9 +287,11 @@ fn earlier_networks_are_trained_on_with_the_settings_that_their_files_know() {
     for (arguments, message) in [
         (fine.replace("g_ab.ot", "d_a.ot"), "it is a discriminator of A; give a generator"),
         (fine.replace("g_ab.ot", "none.ot"), "cannot be read"),
+        (format!("{fine} --run first --overwrite"), "lies in the run that would be replaced"),
         (format!("{fine} --width 4"), "it holds the generator A to B of other settings than these"),
     ] {
-        assert_ends(&run(folder.path(), &format!("{arguments} --run no")), 3, message);
+        let arguments = if arguments.contains("--run") { arguments } else { format!("{arguments} --run no") };
+        assert_ends(&run(folder.path(), &arguments), 3, message);
     }
     assert!(!folder.path().join("no").exists(), "nothing was begun");
 }

@@ -127,7 +127,12 @@ impl Backend for Forward<'_> {
                     true => (x, [pad.top as i64, pad.left as i64]),
                     false => (x.f_constant_pad_nd(last_axis_first(*pad))?, [0, 0]),
                 };
-                if *stride == 1 && *to <= FEW_CHANNELS && *kernel >= LARGE_KERNEL && x.device() == Device::Cpu {
+                if self.precision == Precision::F32
+                    && *stride == 1
+                    && *to <= FEW_CHANNELS
+                    && *kernel >= LARGE_KERNEL
+                    && x.device() == Device::Cpu
+                {
                     return self.result(by_rows(&x, &weight, &bias, padding)?);
                 }
                 self.result(x.f_conv2d(&weight, Some(&bias), [*stride as i64; 2], padding, [1, 1], 1)?)
