@@ -1,5 +1,6 @@
 //! The run directory: where a run writes, and what is found there.
 
+use std::ffi::OsStr;
 use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use program::files::{is_unfinished, remove_unfinished, write_whole};
 use crate::checkpoint::{self, Checkpoint, Newest};
 use crate::evaluation::Best;
 use crate::settings::Settings;
+use crate::tensorboard::EVENTS;
 
 /// A run's settings, the first file of a run and the sign by which a run directory is known.
 pub(crate) const SETTINGS: &str = "run.toml";
@@ -22,6 +24,8 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const TIMING: &str = "timing.jsonl";
 /// What a run is made on and what it costs, written at each start.
 pub(crate) const START: &str = "start.json";
+/// A run's page.
+pub(crate) const REPORT: &str = "report.html";
 /// Sample sheets.
 pub(crate) const SAMPLES: &str = "samples";
 /// What a run can go on from.
@@ -77,7 +81,7 @@ impl RunDirectory {
         let lock = lock(&path)?;
         remove_unfinished(&path)?;
         if occupied {
-            remove_all_but_the_lock(&path)?;
+            remove_run(&path)?;
         }
         let directory = Self { path, _lock: lock };
         directory.write_settings(settings)?;
@@ -206,17 +210,32 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn remove_all_but_the_lock(path: &Path) -> io::Result<()> {
-    // The settings go last: without them what is left would be foreign, and never removed.
+/// Removes a run's own files, or nothing at all where there are others beside them: they are somebody's work.
+fn remove_run(path: &Path) -> anyhow::Result<()> {
     let mut entries = fs_err::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+    entries.retain(|entry| entry.file_name() != LOCK);
+    if let Some(other) = entries.iter().find(|entry| !is_of_a_run(&entry.file_name())) {
+        bail!(
+            "{} is no file of a run, and would be lost; move it away, or choose another --run DIR",
+            other.path().display()
+        );
+    }
+    // The settings go last: without them what is left would be foreign, and never removed.
     entries.sort_by_key(|entry| entry.file_name() == SETTINGS);
-    for entry in entries.into_iter().filter(|entry| entry.file_name() != LOCK) {
+    for entry in entries {
         match entry.file_type()?.is_dir() {
             true => fs_err::remove_dir_all(entry.path())?,
             false => fs_err::remove_file(entry.path())?,
         }
     }
     Ok(())
+}
+
+/// Whether the trainer writes something of that name into a run directory.
+fn is_of_a_run(name: &OsStr) -> bool {
+    let own = [SETTINGS, METRICS, TIMING, START, REPORT, SAMPLES, CHECKPOINTS, BEST];
+    let is_own = |name: &str| own.contains(&name) || name.ends_with(".ot") || name.starts_with(EVENTS);
+    name.to_str().is_some_and(is_own)
 }
 
 /// The networks of one moment.
@@ -279,6 +298,12 @@ mod tests {
         fs_err::write(path.join("g_ab.ot"), b"of the first run").expect("writable");
         create(true).expect("asked for");
         assert!(!path.join("g_ab.ot").exists(), "nothing of the first run is left to be taken for the second's");
+
+        fs_err::create_dir(path.join("another run")).expect("writable");
+        let error = create(true).expect_err("it is no part of a run").to_string();
+        assert!(error.contains("another run is no file of a run"), "{error}");
+        assert!(path.join(SETTINGS).exists() && path.join("another run").exists(), "nothing was removed");
+        fs_err::remove_dir(path.join("another run")).expect("was there");
 
         fs_err::remove_file(path.join(SETTINGS)).expect("was there");
         fs_err::write(path.join("thesis.txt"), b"years of work").expect("writable");

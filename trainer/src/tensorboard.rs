@@ -17,6 +17,8 @@ use messages::{Event, Image, PluginData, SessionLog, Summary, SummaryMetadata, T
 
 /// What an event file begins with. From version 2 on, a session's start hides what an earlier one logged later.
 const FILE_VERSION: &str = "brain.Event:2";
+/// How the names of event files begin.
+pub(crate) const EVENTS: &str = "events.out.tfevents.";
 /// An image's channels: red, green, blue.
 const RGB: i32 = 3;
 
@@ -27,19 +29,23 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a new file in `folder`, for a run whose updates up to `from_step` are made already. Where there are any,
-    /// TensorBoard then forgets what an earlier session logged after them: it was killed, and these steps come again.
+    /// Begins a new file in `folder`, for a run whose updates up to `from_step` are made already. TensorBoard then
+    /// forgets what an earlier session logged after them: it was killed, and these steps come again.
     ///
     /// # Errors
     /// The error of the system, with the path.
     pub fn create(folder: &Path, from_step: u64) -> io::Result<Self> {
         let now = since_epoch();
         // Nanoseconds keep two sessions of the same second apart, and in order.
-        let name = format!("events.out.tfevents.{:010}.{:09}.trainer", now.as_secs(), now.subsec_nanos());
+        let name = format!("{EVENTS}{:010}.{:09}.trainer", now.as_secs(), now.subsec_nanos());
         fs_err::create_dir_all(folder)?;
+        let mut goes_on = from_step > 0;
+        for entry in fs_err::read_dir(folder)? {
+            goes_on |= entry?.file_name().as_encoded_bytes().starts_with(EVENTS.as_bytes());
+        }
         let mut events = Self { file: File::create_new(folder.join(name))? };
         events.write(0, What::FileVersion(FILE_VERSION.into()))?;
-        if from_step > 0 {
+        if goes_on {
             events.write(from_step + 1, What::SessionLog(SessionLog { status: SessionLog::START }))?;
         }
         Ok(events)

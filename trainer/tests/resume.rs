@@ -295,3 +295,27 @@ fn earlier_networks_are_trained_on_with_the_settings_that_their_files_know() {
     }
     assert!(!folder.path().join("no").exists(), "nothing was begun");
 }
+
+#[test]
+fn a_terminal_that_closes_stops_a_run_unless_nohup_started_it() {
+    for (nohup, ends) in [(false, true), (true, false)] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let arguments = BUSY.replace("--steps 14", "--steps 1000000 --run one");
+        let plain = trainer(folder.path(), &arguments);
+        let mut command = if nohup { Command::new("nohup") } else { Command::new(plain.get_program()) };
+        if nohup {
+            command.arg(plain.get_program());
+        }
+        command.args(plain.get_args()).current_dir(folder.path()).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let path = folder.path().join("one");
+        assert!(reached(&mut child, || lines(&path) >= 1));
+        signal(&child, "-HUP");
+        if !ends {
+            let before = lines(&path);
+            assert!(reached(&mut child, || lines(&path) >= before + 5), "it goes on");
+            signal(&child, "-INT");
+        }
+        assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "stopped after step");
+    }
+}

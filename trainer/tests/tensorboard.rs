@@ -80,6 +80,19 @@ fn a_resumed_run_hides_what_the_killed_one_logged_after_its_last_save() {
 }
 
 #[test]
+fn a_run_that_begins_again_hides_what_the_killed_one_logged() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for value in [1.0, 2.0] {
+        let mut events = EventFile::create(folder.path(), 0).expect("a file of its own");
+        for step in [10, 20] {
+            events.scalars(step, &[("losses/d_a", value)]).expect("writable");
+        }
+    }
+    assert_eq!(read(&python, folder.path())["scalars"]["losses/d_a"], json!([[10, 2.0], [20, 2.0]]));
+}
+
+#[test]
 fn tensorboard_reads_a_training_run() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");

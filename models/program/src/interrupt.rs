@@ -28,10 +28,13 @@ pub fn watch(message: &'static str) -> io::Result<()> {
     if WATCHING.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    let signals = [SIGINT, SIGTERM, SIGHUP];
-    for signal in signals {
+    // `nohup` has a terminal's end ignored: that stays so. Shell and system may both send it, so it is never the second.
+    let signals: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)).collect();
+    for &signal in &signals {
         // In this order: the first signal finds the flag down.
-        flag::register_conditional_shutdown(signal, i32::from(Exit::Stopped as u8), Arc::clone(&REQUESTED))?;
+        if signal != SIGHUP {
+            flag::register_conditional_shutdown(signal, i32::from(Exit::Stopped as u8), Arc::clone(&REQUESTED))?;
+        }
         flag::register(signal, Arc::clone(&REQUESTED))?;
     }
     let mut first = Signals::new(signals)?;
@@ -42,6 +45,13 @@ pub fn watch(message: &'static str) -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Whether this process was started with a signal ignored, as far as Linux says it.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Whether the user has asked to stop.

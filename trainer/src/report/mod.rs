@@ -14,13 +14,13 @@ use program::files::write_whole;
 use program::{Exit, Failure, OrExit, print_result};
 use serde::Serialize;
 
+use crate::run_directory::REPORT;
+
 pub(crate) use compare::run as compare;
 use read::Run;
 pub(crate) use read::State;
 use sheets::{Sheet, Sheets};
 
-/// Name of a run's page.
-const REPORT: &str = "report.html";
 /// Seconds after which the page of a run that goes on loads itself again.
 const REFRESH_SECONDS: u32 = 10;
 

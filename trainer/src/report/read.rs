@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::series::{Series, losses, paired, read_lines, speed};
-use crate::run_directory::{METRICS, SETTINGS, START, TIMING};
+use crate::run_directory::{BEST_FACTS, METRICS, SETTINGS, START, TIMING};
 use crate::settings::Layer;
 
 /// Points of a curve: a few for each pixel of a wide screen.
@@ -95,7 +95,7 @@ impl Run {
             seconds_used: 0.0,
             seconds_left: None,
             start: json_or_null(&path.join(START))?,
-            best: json_or_null(&path.join("best/best.json"))?,
+            best: json_or_null(&path.join(BEST_FACTS))?,
             written: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         };
         run.read_metrics(&path.join(METRICS))?;
