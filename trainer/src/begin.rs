@@ -143,7 +143,8 @@ fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Cons
 fn settings_to_go_on(saved: &Layer, flags: &Layer, run: &Path) -> Result<Settings, Failure> {
     let own = saved.settings().with_context(|| run.join(SETTINGS).display().to_string()).or_exit(Exit::CannotStart)?;
     let asked = saved.clone().under(flags).settings().or_exit(Exit::Usage)?;
-    let (own_table, asked_table) = (own.table(), asked.table());
+    let table = |settings: &Settings| settings.clone().with_absolute_paths().table();
+    let (own_table, asked_table) = (table(&own), table(&asked));
     for (name, _) in flags.iter().filter(|(name, _)| !NOT_OF_THE_RESULT.contains(name) && *name != "run") {
         if own_table.get(name) != asked_table.get(name) {
             let shown = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), ToString::to_string);
@@ -182,8 +183,6 @@ fn the_only_run(folder: &Path) -> anyhow::Result<PathBuf> {
 
 impl Ready {
     fn new(settings: &Settings, earlier: &Earlier, console: &mut Console) -> Result<Self, Failure> {
-        let data = DataSet::open(&settings.data, &settings.places(), settings.seed, console)?;
-        check_sizes(&data, Augmentation::new(settings)).or_exit(Exit::CannotStart)?;
         let (device, device_name) = models_torch::device(settings.device).or_exit(Exit::CannotStart)?;
         tch::set_num_threads(settings.threads as i32);
         if device.is_cuda() {
@@ -193,6 +192,9 @@ impl Ready {
             .with_context(|| format!("--size {} does not fit; try a larger one", settings.size))
             .or_exit(Exit::Usage)?;
         check_least(&cost, settings).or_exit(Exit::CannotStart)?;
+        // After all that can be refused without it: it may have to be fetched.
+        let data = DataSet::open(&settings.data, &settings.places(), settings.seed, console)?;
+        check_sizes(&data, Augmentation::new(settings)).or_exit(Exit::CannotStart)?;
         let cyclegan = Cyclegan::new(settings, device, &earlier.weights);
         let cyclegan = cyclegan.map_err(|error| with_advice(error.into(), settings)).or_exit(Exit::CannotStart)?;
         let samples = Samples::choose(&data, settings.size, device).or_exit(Exit::CannotStart)?;

@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> R
 
     let open = |file| JsonLines::open(&directory.path().join(file), progress.step).or_exit(Exit::Fault);
     let pairs = ready.data.test.as_ref().and_then(|test| Pairs::read(test, settings.size, ready.device));
+    let saved = (progress.step > 0).then_some(progress.step);
     let mut run = Run {
         metrics: open(METRICS)?,
         timing: open(TIMING)?,
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> R
         pairs,
         progress,
         losses,
+        saved,
         evaluated: None,
         console: &console,
     };
@@ -76,6 +78,8 @@ struct Run<'a> {
     metrics: JsonLines,
     timing: JsonLines,
     watching: Watching,
+    /// The step of the last checkpoint.
+    saved: Option<u64>,
     /// The last measurement on the pairs.
     evaluated: Option<Evaluation>,
     bar: ProgressBar,
@@ -87,14 +91,14 @@ impl Run<'_> {
     fn train(&mut self) -> Result<(), Failure> {
         let (first, updates) = (self.progress.step, self.ready.updates);
         let mut loader = Loader::start(&self.ready.data, &self.settings, first, self.ready.cache);
-        let start = Instant::now();
-        let mut logged = (Instant::now(), first);
         if first == 0 {
             self.sample()?;
             if self.settings.init_from.is_some() {
                 self.save()?; // the file may be gone when the run goes on
             }
         }
+        let start = Instant::now();
+        let mut logged = (start, first);
         for step in first + 1..=updates {
             let rate = self.settings.rate_at(step - 1, updates);
             let batch = loader.next().or_exit(Exit::Fault)?;
@@ -221,7 +225,9 @@ impl Run<'_> {
         let mut tensors = self.ready.cyclegan.state().or_exit(Exit::Fault)?;
         tensors.extend(self.losses.pending().or_exit(Exit::Fault)?.map(|losses| (LOSSES.to_owned(), losses)));
         let checkpoint = Checkpoint { progress: self.progress.clone(), tensors };
-        self.directory.write_checkpoint(&checkpoint, self.settings.keep).or_exit(Exit::Fault)
+        self.directory.write_checkpoint(&checkpoint, self.settings.keep).or_exit(Exit::Fault)?;
+        self.saved = Some(step);
+        Ok(())
     }
 
     /// Ends the run where a loss since the last line is no number.
@@ -232,9 +238,9 @@ impl Run<'_> {
     }
 
     fn diverged(&mut self, what: String) -> Failure {
-        let kept = match self.ready.cyclegan.updates() {
-            0 => String::new(),
-            _ => format!("; what was saved last is in {}", self.directory.path().display()),
+        let kept = match self.saved {
+            Some(step) => format!("; what was saved after step {step} is in {}", self.directory.path().display()),
+            None => String::new(),
         };
         let message = format!("{what}: training has diverged; start again with a lower --rate{kept}");
         let line = json!({ "step": self.progress.step, "warning": { "kind": "diverged", "message": &message } });

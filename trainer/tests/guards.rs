@@ -28,6 +28,7 @@ fn a_loss_that_is_no_number_ends_the_run_by_name_and_step_and_keeps_the_last_goo
         let output = run(folder.path(), &format!("{arguments} --overwrite"));
         assert_ends(&output, 4, "at step 2: training has diverged; start again with a lower --rate");
         let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.contains("what was saved after step 1 is in runs/stripes"), save_every == 1, "{said}");
         assert!(trainer::update::LOSSES.iter().any(|loss| said.contains(&format!("the loss {loss} is"))), "{said}");
         let kept = path.join("checkpoints/000001.safetensors").is_file();
         assert_eq!(kept, save_every == 1, "the step before it");

@@ -179,7 +179,8 @@ impl DataSet {
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, DataError> {
         let side = |name| side(folder, name);
         let has_tests = folder.join("testA").exists() && folder.join("testB").exists();
-        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+        let absolute = std::path::absolute(folder).ok().filter(|path| path.file_name().is_some());
+        let absolute = absolute.or_else(|| folder.canonicalize().ok()).unwrap_or_else(|| folder.into()); // `..`
         Ok(Self {
             name: absolute.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             train: [side("trainA")?, side("trainB")?],

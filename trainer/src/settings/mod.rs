@@ -222,11 +222,13 @@ impl Settings {
 
     /// The same with paths that mean the same from any folder.
     pub(crate) fn with_absolute_paths(mut self) -> Self {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        if Path::new(&self.data).is_dir()
-            && let Some(path) = absolute(Path::new(&self.data)).to_str()
-        {
-            self.data = path.to_owned();
+        // A path that is not Unicode cannot stand in the file: it stays as it was said.
+        let absolute = |path: &Path| {
+            let absolute = std::path::absolute(path).ok().filter(|absolute| absolute.to_str().is_some());
+            absolute.unwrap_or_else(|| path.to_owned())
+        };
+        if Path::new(&self.data).is_dir() {
+            self.data = absolute(Path::new(&self.data)).to_str().expect("said, or checked").to_owned();
         }
         self.data_root = absolute(&self.data_root);
         self.init_from = self.init_from.map(|path| absolute(&path));
