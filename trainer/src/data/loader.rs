@@ -23,7 +23,7 @@ use crate::random::{Purpose, generator};
 use crate::settings::Settings;
 
 /// Batches decoded ahead.
-const AHEAD: usize = 8;
+pub(crate) const AHEAD: usize = 8;
 
 /// Pictures for one update, `[batch, 3, size, size]` in [-1, 1] each.
 #[derive(Debug, PartialEq)]
