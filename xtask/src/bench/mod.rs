@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast the programs are beside what people use today.
 
 mod environment;
+mod loading;
 mod losses;
 mod statistics;
 mod train;
@@ -27,11 +28,16 @@ enum Bench {
     /// same weights, on the same pictures, batch 1, two threads, on the CPU. Prints a table in Markdown. Nothing else may
     /// run meanwhile: threads that spin on shared cores slow each other many times over.
     Train(train::Arguments),
+    /// Measure how long training waits for its pictures
+    ///
+    /// Trains the smaller network of `train` on a data set, and prints the share of all steps' time.
+    Loading(loading::Arguments),
 }
 
 /// Measures what the command line asks for.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     match &arguments.bench {
         Bench::Train(arguments) => train::run(root, arguments),
+        Bench::Loading(arguments) => loading::run(root, arguments),
     }
 }
