@@ -9,7 +9,7 @@ use crate::arguments::TrainingArguments;
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::cost::Cost;
 use crate::data::augment::Augmentation;
-use crate::data::{DataError, DataSet, fingerprint};
+use crate::data::{DataError, DataSet, fingerprint, name_of};
 use crate::earlier::Earlier;
 use crate::memory::{check_least, with_advice};
 use crate::metrics::Losses;
@@ -62,9 +62,10 @@ fn new(arguments: &TrainingArguments, console: &mut Console) -> Result<Begun, Fa
             console.say(format!("weights   from {}", file.display()));
         }
     }
+    let path = settings.run.clone().unwrap_or_else(|| Path::new(RUNS).join(name_of(&settings.data)));
+    RunDirectory::check(&path, arguments.overwrite).or_exit(Exit::CannotStart)?;
     let ready = Ready::new(&settings, &earlier, console)?;
-    let path = settings.run.clone().unwrap_or_else(|| Path::new(RUNS).join(&ready.data.name));
-    let settings = settings.with_absolute_paths();
+    let settings = settings.of_the_run();
     let own = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
     if let Some(file) = settings.init_from.as_ref().filter(|file| file.starts_with(&own)) {
         let message =
@@ -114,7 +115,7 @@ fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Cons
         Some(Checkpoint { progress, mut tensors }) => {
             if progress.data != data {
                 let message = format!(
-                    "--data {}: its training pictures are not those that {} began with, so that it cannot go on as if it had never \
+                    "--data {}: its pictures are not those that {} began with, so that it cannot go on as if it had never \
                      stopped; give the pictures back, or start a new run with --init-from {}",
                     settings.data,
                     directory.path().display(),
@@ -132,10 +133,11 @@ fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Cons
             progress
         }
     };
+    directory.best().restore(progress.best).or_exit(Exit::Fault)?;
     directory.forget_after(progress.step).or_exit(Exit::Fault)?;
     // It may have been stopped between a checkpoint and this, and there may be no further one.
     directory.remove_old_checkpoints(settings.keep).or_exit(Exit::Fault)?;
-    directory.write_settings(&settings.clone().with_absolute_paths()).or_exit(Exit::Fault)?;
+    directory.write_settings(&settings.clone().of_the_run()).or_exit(Exit::Fault)?;
     Ok(Begun { settings, directory, ready, progress, losses })
 }
 
@@ -143,7 +145,7 @@ fn resumed(arguments: &TrainingArguments, run: Option<&Path>, console: &mut Cons
 fn settings_to_go_on(saved: &Layer, flags: &Layer, run: &Path) -> Result<Settings, Failure> {
     let own = saved.settings().with_context(|| run.join(SETTINGS).display().to_string()).or_exit(Exit::CannotStart)?;
     let asked = saved.clone().under(flags).settings().or_exit(Exit::Usage)?;
-    let table = |settings: &Settings| settings.clone().with_absolute_paths().table();
+    let table = |settings: &Settings| settings.clone().of_the_run().table();
     let (own_table, asked_table) = (table(&own), table(&asked));
     for (name, _) in flags.iter().filter(|(name, _)| !NOT_OF_THE_RESULT.contains(name) && *name != "run") {
         if own_table.get(name) != asked_table.get(name) {
@@ -191,7 +193,7 @@ impl Ready {
         let cost = Cost::of(settings)
             .with_context(|| format!("--size {} does not fit; try a larger one", settings.size))
             .or_exit(Exit::Usage)?;
-        check_least(&cost, settings).or_exit(Exit::CannotStart)?;
+        check_least(&cost, settings, device).or_exit(Exit::CannotStart)?;
         // After all that can be refused without it: it may have to be fetched.
         let data = DataSet::open(&settings.data, &settings.places(), settings.seed, console)?;
         check_sizes(&data, Augmentation::new(settings)).or_exit(Exit::CannotStart)?;

@@ -11,8 +11,8 @@ use models::{FORMAT_VERSION, Metadata, Role, pixels};
 use models_torch::{Format, Module, SavedNetwork};
 use program::files::{is_unfinished, remove_unfinished, write_whole};
 
+use crate::best::{BEST, BEST_BEFORE, BestFolder};
 use crate::checkpoint::{self, Checkpoint, Newest};
-use crate::evaluation::Best;
 use crate::settings::Settings;
 use crate::tensorboard::EVENTS;
 
@@ -30,16 +30,18 @@ pub(crate) const REPORT: &str = "report.html";
 pub(crate) const SAMPLES: &str = "samples";
 /// What a run can go on from.
 const CHECKPOINTS: &str = "checkpoints";
-/// The networks with the least error on paired pictures.
-const BEST: &str = "best";
-/// Which step they are of.
-pub(crate) const BEST_FACTS: &str = "best/best.json";
 /// Locked while a program writes into the directory. The system unlocks it, however the program ends.
 const LOCK: &str = ".lock";
 
 /// Where a run's sample sheet of a step lies.
 pub(crate) fn sheet_path(run: &Path, step: u64) -> PathBuf {
     run.join(SAMPLES).join(format!("{step:06}.png"))
+}
+
+/// The step of a run's sample sheet; none for a picture that somebody else put there.
+pub(crate) fn sheet_step(run: &Path, path: &Path) -> Option<u64> {
+    let step = path.file_stem()?.to_str()?.parse().ok()?;
+    (sheet_path(run, step) == path).then_some(step)
 }
 
 /// Where one run writes. Nobody else writes there meanwhile.
@@ -54,8 +56,23 @@ impl RunDirectory {
     /// Makes the directory and writes the settings into it. An existing run is replaced only with `overwrite`, a
     /// directory that holds other things never: the name may be a mistake.
     pub(crate) fn create(path: PathBuf, overwrite: bool, settings: &Settings) -> anyhow::Result<Self> {
+        let occupied = Self::check(&path, overwrite)?;
+        fs_err::create_dir_all(&path)?;
+        let lock = lock(&path)?;
+        remove_unfinished(&path)?;
+        if occupied {
+            remove_run(&path)?;
+        }
+        let directory = Self { path, _lock: lock };
+        directory.write_settings(settings)?;
+        Ok(directory)
+    }
+
+    /// Refuses a directory in which [`Self::create`] could not begin, before anything is fetched or computed for it. Says
+    /// whether there is a run to replace.
+    pub(crate) fn check(path: &Path, overwrite: bool) -> anyhow::Result<bool> {
         let mut occupied = false;
-        match std::fs::read_dir(&path) {
+        match std::fs::read_dir(path) {
             Ok(entries) => {
                 for entry in entries {
                     let name = entry.with_context(|| path.display().to_string())?.file_name();
@@ -77,15 +94,10 @@ impl RunDirectory {
                 path.display()
             );
         }
-        fs_err::create_dir_all(&path)?;
-        let lock = lock(&path)?;
-        remove_unfinished(&path)?;
-        if occupied {
-            remove_run(&path)?;
+        if is_in_use(path) {
+            bail!(in_use(path));
         }
-        let directory = Self { path, _lock: lock };
-        directory.write_settings(settings)?;
-        Ok(directory)
+        Ok(occupied)
     }
 
     /// Takes hold of the run that is there.
@@ -98,7 +110,7 @@ impl RunDirectory {
         }
         let lock = lock(&path)?;
         // What a killed program had not renamed yet.
-        for folder in ["", SAMPLES, CHECKPOINTS, BEST] {
+        for folder in ["", SAMPLES, CHECKPOINTS] {
             remove_unfinished(&path.join(folder))?;
         }
         Ok(Self { path, _lock: lock })
@@ -112,39 +124,21 @@ impl RunDirectory {
         Ok(write_whole(&self.path.join(SETTINGS), settings.to_toml().as_bytes())?)
     }
 
-    /// Writes networks as they are after `steps` updates, into the directory itself or into a folder of it.
-    fn write_networks<'m>(
-        &self,
-        folder: &str,
-        networks: impl IntoIterator<Item = (Role, &'m Module, &'static str)>,
-        facts: &Facts<'_>,
-        steps: u64,
-    ) -> anyhow::Result<()> {
-        for (role, module, ending) in networks {
-            let saved =
-                SavedNetwork { metadata: facts.metadata(role, module, steps), weights: module.weights().to_weights()? };
-            let bytes = models_torch::encode(&saved, Format::Ot)?;
-            write_whole(&self.path.join(folder).join(format!("{}.{ending}", role.stem())), &bytes)?;
-        }
-        Ok(())
-    }
-
     /// Writes the latest networks and, where there are any, the averaged generators.
     pub(crate) fn save(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, steps: u64) -> anyhow::Result<()> {
-        self.write_networks("", networks.all(), facts, steps)
+        networks.write(&self.path, facts, steps)
     }
 
-    /// Writes the networks that are the best so far.
-    pub(crate) fn save_best(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, best: Best) -> anyhow::Result<()> {
-        self.write_networks(BEST, networks.all(), facts, best.step)?;
-        let json = serde_json::to_vec(&best).expect("plain values");
-        Ok(write_whole(&self.path.join(BEST_FACTS), &json)?) // last: it says that the others are there
+    /// The networks that are the best so far.
+    pub(crate) fn best(&self) -> BestFolder<'_> {
+        BestFolder { run: &self.path }
     }
 
     /// Writes a checkpoint, then removes all but the `keep` newest.
     pub(crate) fn write_checkpoint(&self, checkpoint: &Checkpoint, keep: usize) -> anyhow::Result<()> {
         let folder = self.path.join(CHECKPOINTS);
         write_whole(&checkpoint::path(&folder, checkpoint.progress.step), &checkpoint.encode()?)?;
+        self.best().confirm()?;
         self.remove_old_checkpoints(keep)
     }
 
@@ -173,10 +167,9 @@ impl RunDirectory {
             return Ok(());
         }
         for entry in fs_err::read_dir(samples)? {
-            let sheet = entry?.path();
-            let of = sheet.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
-            if of.is_some_and(|of| of > step) {
-                fs_err::remove_file(sheet)?;
+            let path = entry?.path();
+            if sheet_step(&self.path, &path).is_some_and(|of| of > step) {
+                fs_err::remove_file(path)?;
             }
         }
         Ok(())
@@ -197,17 +190,28 @@ pub(crate) fn is_finished(run: &Path) -> anyhow::Result<bool> {
     Ok(newest.is_some() && newest == start["updates"].as_u64())
 }
 
+/// Whether a trainer has a run directory now.
+pub(crate) fn is_in_use(run: &Path) -> bool {
+    // A lock of one's own that others may share: two that only look do not see each other.
+    let file = std::fs::File::open(run.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK))?;
     match file.file().try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("{} is in use by another trainer; wait for its end, or choose another --run DIR", path.display())
+            bail!(in_use(path))
         }
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("{} cannot be locked", path.join(LOCK).display()))
         }
     }
+}
+
+fn in_use(path: &Path) -> String {
+    format!("{} is in use by another trainer; wait for its end, or choose another --run DIR", path.display())
 }
 
 /// Removes a run's own files, or nothing at all where there are others beside them: they are somebody's work.
@@ -233,7 +237,7 @@ fn remove_run(path: &Path) -> anyhow::Result<()> {
 
 /// Whether the trainer writes something of that name into a run directory.
 fn is_of_a_run(name: &OsStr) -> bool {
-    let own = [SETTINGS, METRICS, TIMING, START, REPORT, SAMPLES, CHECKPOINTS, BEST];
+    let own = [SETTINGS, METRICS, TIMING, START, REPORT, SAMPLES, CHECKPOINTS, BEST, BEST_BEFORE];
     let is_own = |name: &str| own.contains(&name) || name.ends_with(".ot") || name.starts_with(EVENTS);
     name.to_str().is_some_and(is_own)
 }
@@ -252,6 +256,17 @@ impl SavedNow<'_> {
         let latest = self.networks.by_role().into_iter().map(|(role, module)| (role, module, "ot"));
         let averaged = [Role::GAb, Role::GBa].into_iter().zip(self.averaged.iter().flatten());
         latest.chain(averaged.map(|(role, module)| (role, module, "ema.ot"))).collect()
+    }
+
+    /// Writes them into a folder as they are after `steps` updates.
+    pub(crate) fn write(&self, folder: &Path, facts: &Facts<'_>, steps: u64) -> anyhow::Result<()> {
+        for (role, module, ending) in self.all() {
+            let saved =
+                SavedNetwork { metadata: facts.metadata(role, module, steps), weights: module.weights().to_weights()? };
+            let bytes = models_torch::encode(&saved, Format::Ot)?;
+            write_whole(&folder.join(format!("{}.{ending}", role.stem())), &bytes)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How temporary siblings begin, so that a person and a cleaner know them.
 const TEMPORARY_PREFIX: &str = ".writing-";
@@ -30,8 +30,37 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes).map_err(at)?;
     file.as_file().sync_all().map_err(at)?;
     file.persist(path).map_err(|error| at(error.error))?;
-    // The rename itself lives in the folder.
+    sync_folder(folder)
+}
+
+/// Writes what a rename, or a new or removed name in a folder, has changed to the disk.
+///
+/// # Errors
+/// The system's, with the path.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     fs_err::File::open(folder)?.sync_all()
+}
+
+/// The name beside its place under which a folder is filled before it is renamed to it. [`remove_unfinished`] knows it.
+pub fn unfinished_folder(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{TEMPORARY_PREFIX}{name}"))
+}
+
+/// Removes a folder, of which nobody ever sees a part: it is renamed first. None there is fine.
+///
+/// # Errors
+/// The system's, with the path.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let going = unfinished_folder(path);
+    if going.exists() {
+        fs_err::remove_dir_all(&going)?;
+    }
+    fs_err::rename(path, &going)?;
+    fs_err::remove_dir_all(&going)
 }
 
 /// Whether a file has the name of one that is being written, or was when its program was killed.
@@ -53,7 +82,10 @@ pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         if is_unfinished(&entry.file_name()) {
-            fs_err::remove_file(entry.path())?;
+            match entry.file_type()?.is_dir() {
+                true => fs_err::remove_dir_all(entry.path())?,
+                false => fs_err::remove_file(entry.path())?,
+            }
         }
     }
     Ok(())
@@ -79,6 +111,13 @@ mod tests {
         for name in [".writing-x1Y2z3", "whole.png", ".hidden"] {
             fs_err::write(folder.path().join(name), b"bytes").expect("writable");
         }
+        let best = folder.path().join("best");
+        fs_err::create_dir(unfinished_folder(&best)).expect("writable");
+        fs_err::write(unfinished_folder(&best).join("file"), b"bytes").expect("writable");
+        fs_err::create_dir(&best).expect("writable");
+        remove_folder(&best).expect("removable");
+        remove_folder(&best).expect("no folder is fine");
+        fs_err::create_dir(unfinished_folder(&best)).expect("writable");
         remove_unfinished(folder.path()).expect("removable");
         remove_unfinished(&folder.path().join("none")).expect("no folder is fine");
         let mut left: Vec<_> = fs_err::read_dir(folder.path())

@@ -163,7 +163,14 @@ fn calls(log: &str, folder: &Path) -> Vec<Call> {
             _ if name.starts_with("rename") => quoted.get(1).copied(),
             _ => quoted.first().copied(),
         };
-        let path = below(path.unwrap_or_default(), folder);
+        let mut path = path.unwrap_or_default().to_owned();
+        // Removing a folder goes file by file, each from the folder that is open.
+        if let (true, Some(open)) =
+            (name.ends_with("at") && Path::new(&path).is_relative(), between(arguments, '<', '>'))
+        {
+            path = format!("{open}/{path}");
+        }
+        let path = below(&path, folder);
         if let (true, Some(from)) = (name.starts_with("rename"), quoted.first()) {
             becomes.insert(below(from, folder), path.clone());
         }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::faults::{Call, Effect, Fault, can_inject_faults, copy, difference, record, said};
 use crate::process::Task;
-use checks::{checkpoints_in, is_checkpoint, is_of_a_session, last_line};
+use checks::{checkpoints_in, is_best, is_checkpoint, is_of_a_session, last_line};
 use points::{Fate, Point};
 use table::{Outcome, Table};
 
@@ -220,6 +220,7 @@ impl Campaign {
                 let output = fault.run(&self.begin(), &folder, &log)?;
                 self.check_end(fault, &output)?;
                 self.check_checkpoints(&folder, &points::checkpoints(&self.calls[..*index]))?;
+                self.check_best(&folder, self.calls[..*index].iter().any(is_best))?;
                 output.status.code() == Some(0)
             }
             Fate::FaultInResume(fault) => {
@@ -228,6 +229,7 @@ impl Campaign {
                 let output = fault.run(&self.resume(), &folder, &log)?;
                 self.check_end(fault, &output)?;
                 self.check_checkpoints(&folder, &before)?;
+                self.check_best(&folder, self.path("half way").join("run/best").is_dir())?;
                 output.status.code() == Some(0)
             }
             Fate::Moments => self.kill_at_moments(&folder)?,
@@ -288,6 +290,7 @@ impl Campaign {
             let status = child.wait()?;
             ensure!(status.code().is_none_or(|code| code == 0), "`{task}` ended with {status} by itself");
             self.check_checkpoints(folder, &[])?;
+            self.check_best(folder, false)?;
         }
         Ok(false)
     }

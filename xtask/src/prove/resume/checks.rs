@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{CANNOT_START, CHECKPOINTS, Campaign, KEEP, is_step};
-use crate::prove::faults::{Effect, Fault, said};
+use crate::prove::faults::{Call, Effect, Fault, said};
 
 /// What the trainer ends with: see `program::Exit`.
 const FAULT: i32 = 5;
 const STOPPED: i32 = 130;
+/// Four networks, and two averaged generators.
+const BEST_NETWORKS: usize = 6;
 
 impl Campaign {
     /// What a program does at a fault: ends as it should, and says why.
@@ -39,9 +41,36 @@ impl Campaign {
                 let is_dumb = fault.call.name == "write" && matches!(fault.effect, Effect::ErrorFromThenOn(_));
                 // The name of an event file ends in the time.
                 let path = fault.call.path.as_str();
-                let named = path.split_once("tfevents").map_or(path, |(name, _)| name);
-                ensure!(is_dumb || end.contains(named), "its message does not name {named}: {end}");
+                let mut named = path.split_once("tfevents").map_or(path, |(name, _)| name);
+                if fault.call.name == "unlinkat" {
+                    named = named.rsplit_once('/').map_or(named, |(folder, _)| folder); // removed as a whole
+                }
+                ensure!(is_dumb || said.contains(named), "its message does not name {named}: {end}");
             }
+        }
+        Ok(())
+    }
+
+    /// The best networks are of one step; and once there were some, some are there, if only under the name that they
+    /// have for a moment while others take their place.
+    pub(super) fn check_best(&self, folder: &Path, was_there: bool) -> Result<()> {
+        let [best, before] = ["run/best", "run/best.before"].map(|name| folder.join(name));
+        let found = if best.is_dir() { best } else { before };
+        ensure!(found.is_dir() || !was_there, "the best networks are lost");
+        if found.is_dir() {
+            let facts = fs_err::read_to_string(found.join("best.json"))?;
+            let step = facts.split_once("\"step\":").and_then(|(_, rest)| rest.split_once(',')).map(|(step, _)| step);
+            let metadata = format!("\"steps\":{},", step.context("best.json names no step")?);
+            let mut networks = 0;
+            for entry in fs_err::read_dir(&found)? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "ot") {
+                    let is_of_it = find(&fs_err::read(&path)?, metadata.as_bytes());
+                    ensure!(is_of_it, "{} is not of step {}", path.display(), step.unwrap_or_default());
+                    networks += 1;
+                }
+            }
+            ensure!(networks == BEST_NETWORKS, "{} holds {networks} networks", found.display());
         }
         Ok(())
     }
@@ -59,6 +88,15 @@ impl Campaign {
         }
         Ok(())
     }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// Whether a call puts the best networks into their place.
+pub(super) fn is_best(call: &Call) -> bool {
+    call.name.starts_with("rename") && call.path == "run/best"
 }
 
 pub(super) fn is_checkpoint(path: &str) -> bool {
