@@ -84,6 +84,23 @@ pub struct TrainingArguments {
 impl TrainingArguments {
     /// The settings of a new run: preset, earlier networks, file and flags.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let (layer, source) = self.layer()?;
+        // clap has checked the flags, so that what is wrong now comes from the file.
+        layer.onto_preset().and_then(|layer| layer.settings()).context(source).or_exit(Exit::Usage)
+    }
+
+    /// What `--print-config` prints: a file for `--config`. Data that nobody has named stays open: there is no default.
+    pub(crate) fn config(&self) -> Result<String, Failure> {
+        const DATA: &str = "data";
+        let (layer, source) = self.layer()?;
+        let is_open = layer.get(DATA).is_none();
+        let any = Layer::read("data = 'stripes'").expect("a setting");
+        let settings = any.under(&layer).onto_preset().and_then(|layer| layer.settings());
+        Ok(settings.context(source).or_exit(Exit::Usage)?.to_toml_without(is_open.then_some(DATA)))
+    }
+
+    /// Earlier networks' settings, file and flags; and what to call their source in a message.
+    fn layer(&self) -> Result<(Layer, String), Failure> {
         let mut layer = Layer::default();
         let mut source = "the command line".to_owned();
         if let Some(path) = &self.config {
@@ -95,10 +112,6 @@ impl TrainingArguments {
         if let Some(file) = layer.get("init_from") {
             layer = Earlier::settings(Path::new(file)).or_exit(Exit::CannotStart)?.under(&layer);
         }
-        if self.print_config && layer.get("data").is_none() {
-            layer = layer.under(&Layer::read("data = 'stripes'").expect("a setting")); // any that exists
-        }
-        // clap has checked the flags, so that what is wrong now comes from the file.
-        layer.onto_preset().and_then(|layer| layer.settings()).context(source).or_exit(Exit::Usage)
+        Ok((layer, source))
     }
 }

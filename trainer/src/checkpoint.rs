@@ -19,7 +19,7 @@ use crate::evaluation::Best;
 use crate::guards::Guards;
 
 /// Version of the checkpoints that this program writes and reads.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Entry of the header that holds the checksum, a space and the progress. One entry: several would come in any order.
 const PROGRESS: &str = "crc32c_and_progress";
 /// Ending of a checkpoint's name.

@@ -16,9 +16,10 @@ pub(crate) fn with_advice(error: anyhow::Error, settings: &Settings) -> anyhow::
     advice(settings, error.to_string().lines().next().unwrap_or_default())
 }
 
-/// Refuses what cannot fit, whatever the way to compute. Our own allocations end the program where libtorch's are errors.
-pub(crate) fn check_least(cost: &Cost, settings: &Settings) -> anyhow::Result<()> {
-    match available_bytes() {
+/// Refuses what cannot fit into a CPU's memory, whatever the way to compute: our own allocations end the program where
+/// libtorch's are errors, as a card's are.
+pub(crate) fn check_least(cost: &Cost, settings: &Settings, device: tch::Device) -> anyhow::Result<()> {
+    match available_bytes().filter(|_| !device.is_cuda()) {
         Some(available) if cost.least_bytes > available as f64 => {
             let need = bytes(cost.least_bytes as u64);
             Err(advice(settings, &format!("weights and one batch alone need {need}, {} are free", bytes(available))))

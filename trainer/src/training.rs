@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use models_torch::Module;
@@ -13,6 +14,7 @@ use crate::arguments::TrainingArguments;
 use crate::begin::{Begun, LOSSES, Ready, begin};
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::data::loader::{Batch, Loader};
+use crate::effects::without_effect;
 use crate::evaluation::{Best, Evaluation, Pairs};
 use crate::guards::Warning;
 use crate::memory::with_advice;
@@ -30,7 +32,7 @@ const STEPS_TO_ESTIMATE: u64 = 5;
 pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> Result<Exit, Failure> {
     let mut console = Console::new(console);
     if arguments.print_config {
-        print_result(arguments.settings()?.to_toml().trim_end());
+        print_result(arguments.config()?.trim_end());
         return Ok(Exit::Done);
     }
     let Begun { settings, directory, ready, progress, losses } = begin(arguments, &mut console)?;
@@ -41,11 +43,16 @@ pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> R
 
     let open = |file| JsonLines::open(&directory.path().join(file), progress.step).or_exit(Exit::Fault);
     let pairs = ready.data.test.as_ref().and_then(|test| Pairs::read(test, settings.size, ready.device));
-    let saved = (progress.step > 0).then_some(progress.step);
+    for message in without_effect(&arguments.flags.0, &settings, &ready.data, pairs.is_some()) {
+        console.always(format!("warning: {message}"));
+    }
+    let first = progress.step;
+    let saved = (first > 0).then_some(first);
     let mut run = Run {
         metrics: open(METRICS)?,
         timing: open(TIMING)?,
-        watching: Watching::start(directory.path(), progress.step).or_exit(Exit::CannotStart)?,
+        watching: Watching::new(directory.path()),
+        not_shown: BTreeSet::new(),
         bar: console.start_bar(ready.updates, "steps").with_position(progress.step),
         settings,
         directory,
@@ -54,16 +61,18 @@ pub(crate) fn run(arguments: &TrainingArguments, console: ConsoleArguments) -> R
         progress,
         losses,
         saved,
+        timed: first,
+        stepping: Duration::ZERO,
         evaluated: None,
         console: &console,
     };
     run.bar.reset_eta();
+    run.show(|watching| watching.start(first));
     let done = run.train();
     let finished = done.is_ok() && run.progress.step == run.ready.updates;
-    let drawn = run.watching.ended(if finished { State::Finished } else { State::Stopped }).or_exit(Exit::Fault);
+    run.show(|watching| watching.ended(if finished { State::Finished } else { State::Stopped }));
     run.bar.finish_and_clear();
-    done?; // why training ended comes before why the page could not be drawn
-    drawn?;
+    done?;
     Ok(run.finish())
 }
 
@@ -78,8 +87,13 @@ struct Run<'a> {
     metrics: JsonLines,
     timing: JsonLines,
     watching: Watching,
+    /// Why something of it could not be shown, as far as it is said already.
+    not_shown: BTreeSet<String>,
     /// The step of the last checkpoint.
     saved: Option<u64>,
+    /// The step of the last line of timing, and the time spent in steps since.
+    timed: u64,
+    stepping: Duration,
     /// The last measurement on the pairs.
     evaluated: Option<Evaluation>,
     bar: ProgressBar,
@@ -98,19 +112,31 @@ impl Run<'_> {
             }
         }
         let start = Instant::now();
-        let mut logged = (start, first);
         for step in first + 1..=updates {
             let rate = self.settings.rate_at(step - 1, updates);
-            let batch = loader.next().or_exit(Exit::Fault)?;
+            let began = Instant::now();
+            let batch = match loader.next() {
+                Ok(batch) => batch,
+                Err(error) => {
+                    // The pictures are at fault, not what was learnt.
+                    if self.saved != Some(self.progress.step) {
+                        self.save()?;
+                    }
+                    return Err(error).or_exit(Exit::Fault);
+                }
+            };
             let losses = self.step(batch, rate).and_then(|losses| self.losses.add(losses));
-            losses.map_err(|error| with_advice(error.into(), &self.settings)).or_exit(Exit::Fault)?;
+            self.computed(losses)?;
             self.progress.step = step;
 
             let Settings { log_every, eval_every, sample_every, save_every, .. } = self.settings;
             let due = |every| step % every == 0 || step == updates;
             if due(log_every) {
                 self.log(rate)?; // waits for a GPU, as all below does
-                self.time(&mut logged, loader.take_waited())?;
+            }
+            self.stepping += began.elapsed();
+            if due(log_every) {
+                self.time(loader.take_waited())?;
             }
             if due(eval_every) {
                 self.evaluate()?;
@@ -154,7 +180,8 @@ impl Run<'_> {
     fn log(&mut self, rate: f64) -> Result<(), Failure> {
         self.check_losses()?;
         let step = self.progress.step;
-        let means = self.losses.take_means().or_exit(Exit::Fault)?;
+        let means = self.losses.take_means();
+        let means = self.computed(means)?;
         let losses = means.to_json(self.settings.identity_weight > 0.0);
         self.write(&json!({ "step": step, "losses": losses, "learning_rate": rate }))?;
         let warning = self.progress.guards.losses(step, &means);
@@ -167,15 +194,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes how long the steps since the last line took.
-    fn time(&mut self, logged: &mut (Instant, u64), waited: Duration) -> Result<(), Failure> {
+    /// Writes how long the steps since the last line took; sheets, measurements and checkpoints do not count.
+    fn time(&mut self, waited: Duration) -> Result<(), Failure> {
         let step = self.progress.step;
-        let (since, steps) = (logged.0.elapsed().as_secs_f64(), step - logged.1);
-        *logged = (Instant::now(), step);
+        let seconds = std::mem::take(&mut self.stepping).as_secs_f64();
+        let steps = step - std::mem::replace(&mut self.timed, step);
         let line =
-            json!({ "step": step, "steps": steps, "seconds": since, "waited_for_pictures": waited.as_secs_f64() });
+            json!({ "step": step, "steps": steps, "seconds": seconds, "waited_for_pictures": waited.as_secs_f64() });
         self.timing.write(&line).or_exit(Exit::Fault)?;
-        self.watching.timed(&line).or_exit(Exit::Fault)
+        self.show(|watching| watching.timed(&line));
+        Ok(())
     }
 
     /// Measures on the test pairs, and keeps the networks where they are the best so far.
@@ -183,10 +211,10 @@ impl Run<'_> {
         let Some(pairs) = &self.pairs else { return Ok(()) };
         self.bar.set_message("measuring on the test pairs");
         let networks = self.ready.cyclegan.networks();
-        let evaluation = pairs.evaluate([&networks.g_ab, &networks.g_ba]).or_exit(Exit::Fault)?;
+        let evaluation = self.computed(pairs.evaluate([&networks.g_ab, &networks.g_ba]))?;
         let mut line = json!({ "step": self.progress.step, "paired": evaluation });
-        if let Some([ab, ba]) = self.ready.cyclegan.averaged().or_exit(Exit::Fault)? {
-            line["paired_ema"] = json!(pairs.evaluate([&ab, &ba]).or_exit(Exit::Fault)?);
+        if let Some([ab, ba]) = self.computed(self.ready.cyclegan.averaged())? {
+            line["paired_ema"] = json!(self.computed(pairs.evaluate([&ab, &ba]))?);
         }
         self.write(&line)?;
         self.evaluated = Some(evaluation);
@@ -194,7 +222,7 @@ impl Run<'_> {
         if self.progress.best.is_none_or(|best| new.l1 < best.l1) {
             self.check_losses()?;
             self.progress.best = Some(new);
-            self.directory.save_best(&self.now()?, &self.facts(), new).or_exit(Exit::Fault)?;
+            self.computed(self.directory.best().replace(&self.now()?, &self.facts(), new))?;
         }
         Ok(())
     }
@@ -202,37 +230,43 @@ impl Run<'_> {
     fn sample(&mut self) -> Result<(), Failure> {
         let step = self.progress.step;
         let sheet = self.ready.samples.sheet(self.ready.cyclegan.networks());
-        let sheet = sheet.map_err(|error| with_advice(error, &self.settings)).or_exit(Exit::Fault)?;
+        let sheet = self.computed(sheet)?;
         for (generator, pairs) in ["g_ab", "g_ba"].into_iter().zip(&sheet.translated) {
             for warning in self.progress.guards.pictures(step, generator, pairs) {
                 self.warn(&warning)?;
             }
         }
         self.directory.write_sheet(step, &sheet.picture).or_exit(Exit::Fault)?;
-        self.watching.sampled(step, &sheet.picture).or_exit(Exit::Fault)
+        self.show(|watching| watching.sampled(step, &sheet.picture));
+        Ok(())
     }
 
     /// Writes the networks and a checkpoint, unless the run has diverged: the last good ones stay then.
     fn save(&mut self) -> Result<(), Failure> {
         self.check_losses()?;
         let step = self.progress.step;
-        if let Some(network) = self.ready.cyclegan.not_finite().or_exit(Exit::Fault)? {
+        if let Some(network) = self.computed(self.ready.cyclegan.not_finite())? {
             return Err(self.diverged(format!("weights of {network} are no numbers any more after step {step}")));
         }
         self.metrics.sync().or_exit(Exit::Fault)?;
         self.timing.sync().or_exit(Exit::Fault)?;
-        self.directory.save(&self.now()?, &self.facts(), step).or_exit(Exit::Fault)?;
-        let mut tensors = self.ready.cyclegan.state().or_exit(Exit::Fault)?;
-        tensors.extend(self.losses.pending().or_exit(Exit::Fault)?.map(|losses| (LOSSES.to_owned(), losses)));
+        self.computed(self.directory.save(&self.now()?, &self.facts(), step))?;
+        let mut tensors = self.computed(self.ready.cyclegan.state())?;
+        tensors.extend(self.computed(self.losses.pending())?.map(|losses| (LOSSES.to_owned(), losses)));
         let checkpoint = Checkpoint { progress: self.progress.clone(), tensors };
-        self.directory.write_checkpoint(&checkpoint, self.settings.keep).or_exit(Exit::Fault)?;
+        self.computed(self.directory.write_checkpoint(&checkpoint, self.settings.keep))?;
         self.saved = Some(step);
         Ok(())
     }
 
+    /// What was computed, or the fault that ends the run: with advice, where it is about memory.
+    fn computed<T>(&self, result: Result<T, impl Into<anyhow::Error>>) -> Result<T, Failure> {
+        result.map_err(|error| with_advice(error.into(), &self.settings)).or_exit(Exit::Fault)
+    }
+
     /// Ends the run where a loss since the last line is no number.
     fn check_losses(&mut self) -> Result<(), Failure> {
-        let Some(found) = self.losses.not_finite().or_exit(Exit::Fault)? else { return Ok(()) };
+        let Some(found) = self.computed(self.losses.not_finite())? else { return Ok(()) };
         let step = self.progress.step - found.updates_ago;
         Err(self.diverged(format!("the loss {} is {} at step {step}", found.name, found.value)))
     }
@@ -245,7 +279,8 @@ impl Run<'_> {
         let message = format!("{what}: training has diverged; start again with a lower --rate{kept}");
         let line = json!({ "step": self.progress.step, "warning": { "kind": "diverged", "message": &message } });
         // The run ends with this message even where the line cannot be written.
-        let _unwritten = self.metrics.write(&line).and_then(|()| self.watching.logged(&line));
+        let _unwritten = self.metrics.write(&line);
+        self.show(|watching| watching.logged(&line));
         Failure::new(Exit::Diverged, message)
     }
 
@@ -256,11 +291,23 @@ impl Run<'_> {
 
     fn write(&mut self, line: &Value) -> Result<(), Failure> {
         self.metrics.write(line).or_exit(Exit::Fault)?;
-        self.watching.logged(line).or_exit(Exit::Fault)
+        self.show(|watching| watching.logged(line));
+        Ok(())
+    }
+
+    /// Shows something of the run. What cannot be shown is said, once for each reason, and training goes on: `trainer
+    /// report` draws the page again from what is on the disk.
+    fn show(&mut self, show: impl FnOnce(&mut Watching) -> anyhow::Result<()>) {
+        let Err(error) = show(&mut self.watching) else { return };
+        let reason = format!("{error:#}");
+        if !self.not_shown.contains(&reason) {
+            self.console.always(format!("warning: {reason}"));
+            self.not_shown.insert(reason);
+        }
     }
 
     fn now(&self) -> Result<SavedNow<'_>, Failure> {
-        let averaged: Option<[Module; 2]> = self.ready.cyclegan.averaged().or_exit(Exit::Fault)?;
+        let averaged: Option<[Module; 2]> = self.computed(self.ready.cyclegan.averaged())?;
         Ok(SavedNow { networks: self.ready.cyclegan.networks(), averaged })
     }
 
@@ -297,7 +344,7 @@ impl Run<'_> {
                 ));
             }
         }
-        if let Some(best) = self.progress.best {
+        if let Some(best) = self.progress.best.filter(|_| self.directory.best().is_there()) {
             self.console.say(format!("test      best: L1 {:.1} of both at step {}: {path}/best", best.l1, best.step));
         }
         self.console.say(format!("weights   {path}/g_ab.ot, g_ba.ot, d_a.ot, d_b.ot; look at {path}/report.html"));

@@ -1,8 +1,10 @@
 //! What lets one watch a run: TensorBoard events and the page, both from what the run directory holds.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use pictures::Picture;
 use serde_json::Value;
 
@@ -13,49 +15,65 @@ use crate::tensorboard::EventFile;
 /// The page is drawn again when there are new losses, but not more often than this: it is written whole, and synced.
 const BETWEEN_PAGES: Duration = Duration::from_secs(30);
 
-/// A run's events and page.
+/// A run's events and page. An error of theirs is no reason to end the run.
 #[derive(Debug)]
 pub(crate) struct Watching {
     run: PathBuf,
-    events: EventFile,
+    /// None once a record could not be written: half of it may be there, and nothing can follow that.
+    events: Option<EventFile>,
     report: Report,
     drawn: Option<Instant>,
 }
 
 impl Watching {
-    /// Begins with a run directory that has its settings, after `from_step` updates.
-    pub(crate) fn start(run: &Path, from_step: u64) -> anyhow::Result<Self> {
-        let mut events = EventFile::create(run, from_step)?;
-        let settings = fs_err::read_to_string(run.join(SETTINGS))?;
-        events.text(from_step, "settings", &format!("```toml\n{settings}\n```"))?;
-        Ok(Self { run: run.to_owned(), events, report: Report::new(run), drawn: None })
+    /// What is shown of the run in that directory; nothing yet.
+    pub(crate) fn new(run: &Path) -> Self {
+        Self { run: run.to_owned(), events: None, report: Report::new(run), drawn: None }
+    }
+
+    /// Begins the events of a run that has its settings, after `from_step` updates.
+    pub(crate) fn start(&mut self, from_step: u64) -> anyhow::Result<()> {
+        self.events = Some(EventFile::create(&self.run, from_step)?);
+        let settings = fs_err::read_to_string(self.run.join(SETTINGS))?;
+        self.event(|events| events.text(from_step, "settings", &format!("```toml\n{settings}\n```")))
+    }
+
+    fn event(&mut self, write: impl FnOnce(&mut EventFile) -> io::Result<()>) -> anyhow::Result<()> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let written = write(events).context("TensorBoard's events end here");
+        if written.is_err() {
+            self.events = None;
+        }
+        written
     }
 
     /// A line was added to `metrics.jsonl`: losses, paired quality or a warning.
     pub(crate) fn logged(&mut self, line: &Value) -> anyhow::Result<()> {
         let step = line["step"].as_u64().unwrap_or_default();
-        self.events.scalars(step, &scalars(line))?;
-        if let Some(message) = line["warning"]["message"].as_str() {
-            self.events.text(step, "warnings", message)?;
+        self.event(|events| events.scalars(step, &scalars(line)))?;
+        match line["warning"]["message"].as_str() {
+            Some(message) => self.event(|events| events.text(step, "warnings", message)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A line was added to `timing.jsonl`, the last of what is logged together.
     pub(crate) fn timed(&mut self, line: &Value) -> anyhow::Result<()> {
         let speed = series::speed(line).into_iter().flatten().map(|(name, number)| (format!("speed/{name}"), number));
-        self.events.scalars(line["step"].as_u64().unwrap_or_default(), &speed.collect::<Vec<_>>())?;
+        let (step, speed) = (line["step"].as_u64().unwrap_or_default(), speed.collect::<Vec<_>>());
+        let written = self.event(|events| events.scalars(step, &speed));
         if self.drawn.is_none_or(|drawn| drawn.elapsed() > BETWEEN_PAGES) {
             self.draw(State::Running)?;
         }
-        Ok(())
+        written
     }
 
     /// A sample sheet was written.
     pub(crate) fn sampled(&mut self, step: u64, sheet: &Picture) -> anyhow::Result<()> {
         let png = fs_err::read(sheet_path(&self.run, step))?;
-        self.events.image(step, "samples", &png, sheet.width(), sheet.height())?;
-        self.draw(State::Running)
+        let written = self.event(|events| events.image(step, "samples", &png, sheet.width(), sheet.height()));
+        self.draw(State::Running)?;
+        written
     }
 
     /// The run has ended, one way or another.
@@ -64,8 +82,8 @@ impl Watching {
     }
 
     fn draw(&mut self, state: State) -> anyhow::Result<()> {
-        self.report.write(state)?;
         self.drawn = Some(Instant::now());
+        self.report.write(state).context("the page is not drawn")?;
         Ok(())
     }
 }

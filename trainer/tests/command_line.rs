@@ -100,6 +100,36 @@ fn a_run_leaves_weights_metrics_samples_and_settings() {
 }
 
 #[test]
+fn printed_settings_are_a_file_that_leads_to_the_same_run() {
+    let folder = folder();
+    let printed = |arguments: &[&str]| {
+        let output = run(folder.path(), &[arguments, &["--print-config"]].concat());
+        assert_ends(&output, 0, "");
+        String::from_utf8(output.stdout).expect("a text")
+    };
+    let open = printed(&["--preset", "paper"]);
+    assert!(open.contains("\n# data = …\n") && !open.contains("stripes\"\n"), "nobody has said it: {open}");
+    std::fs::write(folder.path().join("open.toml"), &open).expect("writable");
+    assert_ends(&run(folder.path(), &["--config", "open.toml"]), 2, "--data");
+
+    let whole =
+        printed(&["--data", "stripes", "--steps", "1", "--run", "there", SMALL[0], SMALL[1], SMALL[2], SMALL[3]]);
+    std::fs::write(folder.path().join("whole.toml"), &whole).expect("writable");
+    assert_eq!(printed(&["--config", "whole.toml"]), whole);
+    assert_ends(&run(folder.path(), &["--config", "whole.toml", "--blocks", "1"]), 0, "look at there/report.html");
+}
+
+#[test]
+fn a_flag_that_changes_nothing_is_said() {
+    let folder = folder();
+    let flags = ["--steps", "1", "--decay-from", "0.3", "--eval-every", "1"];
+    let output = on_stripes(folder.path(), &flags);
+    assert_ends(&output, 0, "warning: --decay-from changes nothing: the schedule is constant");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("changes nothing").count(), 1, "stripes has pairs to measure on: {said}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_weights_and_metrics_with_every_preset() {
     for preset in ["concat", "paper"] {
         let folder = folder();

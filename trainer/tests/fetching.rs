@@ -71,6 +71,17 @@ fn a_name_is_fetched_once_and_trained_on() {
 }
 
 #[test]
+fn a_run_that_is_there_is_found_before_anything_is_fetched() {
+    let folder = folder();
+    let server = Server::start(|_, request| Answer::file(request, &data_set(""), "1"));
+    std::fs::create_dir_all(folder.path().join("runs/horse2zebra")).expect("writable");
+    std::fs::write(folder.path().join("runs/horse2zebra/run.toml"), "").expect("writable");
+    let output = fetch_impatiently(folder.path(), &server);
+    assert_ends(&output, 3, "runs/horse2zebra holds a run already");
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
 fn an_own_name_comes_from_an_own_address_with_or_without_a_folder_around_it() {
     let folder = folder();
     for top in ["", "inner/"] {
@@ -281,7 +292,11 @@ fn a_hostile_or_broken_archive_leaves_nothing_behind() {
     damaged[120] ^= 0xff; // in the first picture
     let image = picture(1);
     let cases: [(&str, Vec<u8>, &str); 7] = [
-        ("no archive", b"<html>Sign in to the network</html>".to_vec(), "it is no whole zip archive"),
+        (
+            "no archive",
+            b"<html>Sign in to the network</html>".to_vec(),
+            "it answers with something that is no zip archive",
+        ),
         ("a truncated one", whole[..whole.len() - 30].to_vec(), "it is no whole zip archive"),
         ("a damaged one", damaged, "it is no whole zip archive"),
         ("leads out", archive(&[("../../evil.png", &image)]), "`../../evil.png` leads out of its folder"),

@@ -260,10 +260,120 @@ fn a_resumed_run_needs_the_pictures_that_it_began_with() {
     std::fs::rename(folder.path().join("photos"), folder.path().join("moved")).expect("writable");
     assert_ends(&run(folder.path(), "--resume one"), 3, "photos");
     std::fs::rename(folder.path().join("moved/trainA/scene-0003.png"), folder.path().join("kept.png")).expect("there");
-    let message = "its training pictures are not those that one began with";
+    let message = "its pictures are not those that one began with";
     assert_ends(&run(folder.path(), "--resume one --data moved"), 3, message);
-    std::fs::rename(folder.path().join("kept.png"), folder.path().join("moved/trainA/scene-0003.png")).expect("there");
+    let scene = folder.path().join("moved/trainA/scene-0003.png");
+    std::fs::copy(folder.path().join("moved/trainA/scene-0004.png"), &scene).expect("writable");
+    assert_ends(&run(folder.path(), "--resume one --data moved"), 3, message);
+    std::fs::rename(folder.path().join("kept.png"), &scene).expect("there");
     assert_ends(&run(folder.path(), "--resume one --data moved"), 0, "resume    one after step");
+}
+
+#[test]
+fn a_folder_that_takes_the_place_of_a_name_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_ends(&run(folder.path(), &format!("{BUSY} --run one")), 0, "");
+    assert_ends(&run(folder.path(), "datasets stripes stripes --size 24"), 0, "");
+    assert_ends(&run(folder.path(), "--resume one"), 3, "its pictures are not those that one began with");
+}
+
+#[test]
+fn what_is_said_again_as_it_is_contradicts_nothing_also_where_it_was_the_default() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let arguments = BUSY.replace("--steps 14", "--run one");
+    let mut child = start(folder.path(), &arguments);
+    assert!(reached(&mut child, || lines(&folder.path().join("one")) >= 1));
+    signal(&child, "-INT");
+    assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "");
+    let settings = std::fs::read_to_string(folder.path().join("one/run.toml")).expect("it is there");
+    assert!(settings.contains("\nepochs = 200\n"), "{settings}");
+    let mut child = start(folder.path(), "--resume one --epochs 200 --size 24 --data stripes");
+    let before = lines(&folder.path().join("one"));
+    assert!(reached(&mut child, || lines(&folder.path().join("one")) > before), "it goes on");
+    signal(&child, "-INT");
+    assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "resume    one after step");
+    assert_ends(&run(folder.path(), "--resume one --steps 3"), 2, "--steps 3 contradicts");
+}
+
+#[test]
+fn best_networks_of_a_step_that_comes_again_are_what_the_run_says_they_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let whole = undisturbed(folder.path(), "concat");
+    let path = folder.path().join("whole");
+    // As if it had been killed when the folder of the best was about to be replaced, before the last checkpoint.
+    std::fs::remove_file(path.join("checkpoints/000014.safetensors")).expect("it is there");
+    std::fs::rename(path.join("best"), path.join("best.before")).expect("it is there");
+    std::fs::create_dir(path.join(".writing-best")).expect("writable");
+    assert_ends(&run(folder.path(), "--resume whole"), 0, "resume    whole after step 12");
+    assert_same(&path, &whole, "best of before");
+    // Nothing is said of a best that is not there.
+    std::fs::remove_dir_all(path.join("best")).expect("it is there");
+    let output = run(folder.path(), "--resume whole");
+    assert_ends(&output, 0, "finished already");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("whole/best"));
+}
+
+#[test]
+fn what_cannot_be_shown_is_said_and_ends_no_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let whole = undisturbed(folder.path(), "concat");
+    let path = folder.path().join("whole");
+    for checkpoint in ["000012", "000014"] {
+        std::fs::remove_file(path.join("checkpoints").join(checkpoint).with_extension("safetensors")).expect("there");
+    }
+    std::fs::write(path.join("start.json"), "no JSON").expect("writable");
+    std::fs::write(path.join("samples/7.png"), "no sheet of ours").expect("writable");
+    std::fs::remove_file(path.join("report.html")).expect("it is there");
+    std::fs::create_dir_all(path.join("report.html/in the way")).expect("writable");
+    let output = run(folder.path(), "--resume whole");
+    assert_ends(&output, 0, "warning: the page is not drawn");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("the page is not drawn").count(), 1, "once for each reason: {said}");
+    std::fs::remove_file(path.join("samples/7.png")).expect("nobody took it");
+    std::fs::remove_dir_all(path.join("report.html")).expect("it is there");
+    assert_same(&path, &whole, "not shown, but trained");
+
+    std::fs::write(path.join("best/best.json"), "no JSON").expect("writable");
+    std::fs::write(path.join("samples/000004.png"), "no picture").expect("writable");
+    assert_ends(&run(folder.path(), "report whole"), 0, "");
+    let page = std::fs::read_to_string(path.join("report.html")).expect("it is drawn");
+    for damaged in ["best.json is no JSON", "000004.png"] {
+        assert!(page.contains(damaged), "{damaged}");
+    }
+}
+
+#[test]
+fn a_page_that_is_drawn_while_a_run_goes_on_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("one");
+    let mut child = start(folder.path(), &BUSY.replace("--steps 14", "--steps 1000000 --run one"));
+    assert!(reached(&mut child, || lines(&path) >= 1));
+    assert_ends(&run(folder.path(), "report one"), 0, "");
+    let page = || std::fs::read_to_string(path.join("report.html")).expect("it is drawn");
+    assert!(page().contains("\"state\":\"running\""));
+    signal(&child, "-KILL");
+    child.wait().expect("it was killed");
+    assert_ends(&run(folder.path(), "report one"), 0, "");
+    assert!(page().contains("\"state\":\"stopped\""));
+}
+
+#[test]
+fn pictures_that_vanish_cost_no_step_that_was_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_ends(&run(folder.path(), "datasets stripes photos --size 24"), 0, "");
+    let arguments = BUSY.replace("stripes", "photos").replace("--steps 14", "--steps 1000000 --cache 0");
+    let arguments = arguments.replace("--save-every 3", "--save-every 1000000");
+    let mut child = start(folder.path(), &format!("{arguments} --run one"));
+    assert!(reached(&mut child, || lines(&folder.path().join("one")) >= 1));
+    std::fs::rename(folder.path().join("photos"), folder.path().join("gone")).expect("writable");
+    let output = child.wait_with_output().expect("it ends by itself");
+    assert_ends(&output, 5, "none of the 400 pictures like");
+    std::fs::rename(folder.path().join("gone"), folder.path().join("photos")).expect("writable");
+    let mut child = start(folder.path(), "--resume one");
+    let before = lines(&folder.path().join("one"));
+    assert!(reached(&mut child, || lines(&folder.path().join("one")) > before), "it goes on");
+    signal(&child, "-INT");
+    assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "resume    one after step");
 }
 
 #[test]

@@ -19,4 +19,4 @@ pub use command::DatasetsAction;
 pub(crate) use command::run;
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use places::Places;
-pub(crate) use set::{DataError, DataSet, Pictures, Split};
+pub(crate) use set::{DataError, DataSet, Pictures, Split, name_of};

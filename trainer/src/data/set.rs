@@ -179,10 +179,8 @@ impl DataSet {
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, DataError> {
         let side = |name| side(folder, name);
         let has_tests = folder.join("testA").exists() && folder.join("testB").exists();
-        let absolute = std::path::absolute(folder).ok().filter(|path| path.file_name().is_some());
-        let absolute = absolute.or_else(|| folder.canonicalize().ok()).unwrap_or_else(|| folder.into()); // `..`
         Ok(Self {
-            name: absolute.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            name: name_of(folder),
             train: [side("trainA")?, side("trainB")?],
             test: if has_tests { Some([side("testA")?, side("testB")?]) } else { None },
         })
@@ -192,6 +190,14 @@ impl DataSet {
     pub(crate) fn to_show(&self) -> &Split {
         self.test.as_ref().unwrap_or(&self.train)
     }
+}
+
+/// What files and the run directory call the data set that a folder or a name stands for.
+pub(crate) fn name_of(data: impl AsRef<Path>) -> String {
+    let folder = data.as_ref();
+    let absolute = std::path::absolute(folder).ok().filter(|path| path.file_name().is_some());
+    let absolute = absolute.or_else(|| folder.canonicalize().ok()).unwrap_or_else(|| folder.into()); // `..`
+    absolute.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The pictures of a side, which is called as in `catalogue::SIDES`.

@@ -27,8 +27,9 @@ pub(crate) fn run(paths: &[PathBuf], output: &Path, console: ConsoleArguments) -
 
     let mut sheets: Vec<Sheets> = paths.iter().map(|_| Sheets::default()).collect();
     let mut shown = Vec::new();
-    for ((run, path), sheets) in runs.iter().zip(paths).zip(&mut sheets) {
-        shown.push(Shown { run, sheets: sheets.read(path).or_exit(Exit::CannotStart)? });
+    for ((run, path), sheets) in runs.iter_mut().zip(paths).zip(&mut sheets) {
+        let sheets = sheets.read(path, |step, message| run.warn_of_damage(step, message)).or_exit(Exit::CannotStart)?;
+        shown.push(Shown { run, sheets });
     }
     write_whole(output, page("Runs compared · CycleGAN training", &shown).as_bytes()).or_exit(Exit::Fault)?;
     Console::new(console).say(format!("curves and samples are in {}", output.display()));

@@ -53,9 +53,9 @@ impl Report {
     }
 
     fn write_with(&mut self, state: Option<State>) -> anyhow::Result<PathBuf> {
-        let run = Run::read(&self.run, state)?;
+        let mut run = Run::read(&self.run, state)?;
         let title = format!("{} · CycleGAN training", run.name);
-        let sheets = self.sheets.read(&self.run)?;
+        let sheets = self.sheets.read(&self.run, |step, message| run.warn_of_damage(step, message))?;
         let path = self.run.join(REPORT);
         write_whole(&path, page(&title, &[Shown { run: &run, sheets }]).as_bytes())?;
         Ok(path)

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::series::{Series, losses, paired, read_lines, speed};
-use crate::run_directory::{BEST_FACTS, METRICS, SETTINGS, START, TIMING};
+use crate::best;
+use crate::run_directory::{METRICS, SETTINGS, START, TIMING, is_in_use};
 use crate::settings::Layer;
 
 /// Points of a curve: a few for each pixel of a wide screen.
@@ -72,7 +73,8 @@ pub(super) struct Warning {
 }
 
 impl Run {
-    /// Reads what is there. Without a `state`, a run that has not reached its last update counts as stopped.
+    /// Reads what is there. Without a `state`, a run that has not reached its last update counts as running while a
+    /// trainer has it, else as stopped.
     pub(super) fn read(path: &Path, state: Option<State>) -> anyhow::Result<Self> {
         if !path.join(SETTINGS).is_file() {
             bail!(
@@ -94,10 +96,12 @@ impl Run {
             warnings: Vec::new(),
             seconds_used: 0.0,
             seconds_left: None,
-            start: json_or_null(&path.join(START))?,
-            best: json_or_null(&path.join(BEST_FACTS))?,
+            start: Value::Null,
+            best: Value::Null,
             written: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         };
+        run.start = run.json_or_null(&path.join(START))?;
+        run.best = run.json_or_null(&best::facts_path(path))?;
         run.read_metrics(&path.join(METRICS))?;
         run.read_timing(&path.join(TIMING))?;
         run.losses = std::mem::take(&mut run.losses).thinned(MOST_POINTS);
@@ -105,14 +109,36 @@ impl Run {
         let said = run.setting("steps").and_then(|steps| steps.parse().ok());
         run.updates = run.start["updates"].as_u64().or(said);
         let finished = run.updates.is_some_and(|updates| run.step >= updates);
-        run.state = state.unwrap_or(if finished { State::Finished } else { State::Stopped });
+        run.state = state.unwrap_or_else(|| match finished {
+            true => State::Finished,
+            false if is_in_use(path) => State::Running,
+            false => State::Stopped,
+        });
         run.seconds_left = run.seconds_left();
         Ok(run)
+    }
+
+    /// Says on the page that a file of the run cannot be shown.
+    pub(super) fn warn_of_damage(&mut self, step: u64, message: String) {
+        self.warnings.push(Warning { step, kind: "damaged_file".into(), message });
     }
 
     /// The value of a setting.
     pub(super) fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
+    }
+
+    /// A file of JSON, which the page does without where it is none.
+    fn json_or_null(&mut self, path: &Path) -> anyhow::Result<Value> {
+        let bytes = match fs_err::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Null),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            self.warn_of_damage(0, format!("{} is no JSON ({error}): left out", path.display()));
+            Value::Null
+        }))
     }
 
     fn read_metrics(&mut self, path: &Path) -> anyhow::Result<()> {
@@ -135,7 +161,7 @@ impl Run {
         if let [first, ..] = damaged[..] {
             let message =
                 format!("{}, line {first} and {} more: not readable, left out", path.display(), damaged.len() - 1);
-            self.warnings.push(Warning { step: self.step, kind: "damaged_file".into(), message });
+            self.warn_of_damage(self.step, message);
         }
         Ok(())
     }
@@ -169,15 +195,6 @@ fn name(path: &Path) -> String {
     whole.file_name().map_or_else(|| whole.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn json_or_null(path: &Path) -> anyhow::Result<Value> {
-    match fs_err::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is no JSON; remove it: the report does without", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// The settings in the order of the file, with the comments above them and what the preset says.
 fn settings(text: &str) -> anyhow::Result<Vec<Setting>> {
     let table: toml::Table = toml::from_str(text)?;
@@ -201,7 +218,7 @@ fn preset(table: &toml::Table) -> Vec<(String, String)> {
     let said = ["data", "preset"].iter().filter_map(|name| Some(((*name).to_owned(), table.get(*name)?.clone())));
     let said: toml::Table = said.collect();
     let settings = Layer::read(&said.to_string()).and_then(Layer::onto_preset).and_then(|layer| layer.settings());
-    settings.map(|settings| flat(&settings.table())).unwrap_or_default()
+    settings.map(|settings| flat(&settings.of_the_run().table())).unwrap_or_default()
 }
 
 /// Plain values by name; one inside a table like `length.steps`.

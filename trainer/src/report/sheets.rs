@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use pictures::Picture;
 use serde::Serialize;
 
-use crate::run_directory::{SAMPLES, sheet_path};
+use crate::run_directory::{SAMPLES, sheet_path, sheet_step};
 
 /// Sheets that a page holds. More make it slow to load again, and no one looks at each.
 const MOST_SHEETS: usize = 40;
@@ -39,29 +39,32 @@ pub(super) struct Sheet {
 }
 
 impl Sheets {
-    /// The sheets to show of those that a run directory holds now, the earliest first.
-    pub(super) fn read(&mut self, run: &Path) -> anyhow::Result<Vec<&Sheet>> {
-        let shown = chosen(&steps(&run.join(SAMPLES))?);
+    /// The sheets to show of those that a run directory holds now, the earliest first. `damaged` hears of the step of one
+    /// that cannot be shown, and why.
+    pub(super) fn read(&mut self, run: &Path, mut damaged: impl FnMut(u64, String)) -> anyhow::Result<Vec<&Sheet>> {
+        let shown = chosen(&steps(run)?);
         self.encoded.retain(|step, _| shown.contains(step));
         for &step in &shown {
             if let Entry::Vacant(place) = self.encoded.entry(step) {
-                place.insert(encode(step, &sheet_path(run, step))?);
+                match encode(step, &sheet_path(run, step)) {
+                    Ok(sheet) => drop(place.insert(sheet)),
+                    Err(error) => damaged(step, format!("{error:#}; left out")),
+                }
             }
         }
         Ok(self.encoded.values().collect())
     }
 }
 
-fn steps(samples: &Path) -> io::Result<Vec<u64>> {
-    let entries = match fs_err::read_dir(samples) {
+fn steps(run: &Path) -> io::Result<Vec<u64>> {
+    let entries = match fs_err::read_dir(run.join(SAMPLES)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut steps = Vec::new();
     for entry in entries {
-        let name = entry?.file_name();
-        steps.extend(name.to_str().and_then(|name| name.strip_suffix(".png")?.parse::<u64>().ok()));
+        steps.extend(sheet_step(run, &entry?.path()));
     }
     steps.sort_unstable();
     Ok(steps)
@@ -132,8 +135,15 @@ mod tests {
         let kinds = |sheets: Vec<&Sheet>| {
             sheets.iter().map(|sheet| sheet.source.split(';').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(kinds(sheets.read(folder.path()).expect("readable")), ["data:image/png", "data:image/jpeg"]);
+        let none = |step, message| panic!("{step}: {message}");
+        assert_eq!(kinds(sheets.read(folder.path(), none).expect("readable")), ["data:image/png", "data:image/jpeg"]);
         write_whole(&sheet_path(folder.path(), 0), b"damaged").expect("writable");
-        assert_eq!(sheets.read(folder.path()).expect("it is not read again").len(), 2);
+        assert_eq!(sheets.read(folder.path(), none).expect("readable").len(), 2, "it is not read again");
+        write_whole(&sheet_path(folder.path(), 1000), b"damaged").expect("writable");
+        fs_err::write(folder.path().join(SAMPLES).join("7.png"), b"no sheet").expect("writable");
+        let mut damaged = Vec::new();
+        let shown = sheets.read(folder.path(), |step, message| damaged.push((step, message))).expect("readable").len();
+        assert_eq!((shown, damaged.len(), damaged[0].0), (2, 1, 1000));
+        assert!(damaged[0].1.contains("001000.png"), "{}", damaged[0].1);
     }
 }

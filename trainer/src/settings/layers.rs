@@ -171,13 +171,20 @@ impl Settings {
 
     /// A file of all settings, each below what `--help` says of it.
     pub(crate) fn to_toml(&self) -> String {
+        self.to_toml_without(None)
+    }
+
+    /// The same with one of them for the reader to say.
+    pub(crate) fn to_toml_without(&self, left_open: Option<&str>) -> String {
         let table = self.table();
         let mut text = String::new();
         for argument in arguments() {
-            let Some(value) = table.get(argument.get_id().as_str()) else { continue };
+            let name = argument.get_id().as_str();
+            let Some(value) = table.get(name) else { continue };
             let help = argument.get_help().map(StyledStr::to_string).unwrap_or_default();
             let separator = if text.is_empty() { "" } else { "\n" };
-            text += &format!("{separator}{}{} = {value}\n", comment(&help), argument.get_id());
+            let line = if left_open == Some(name) { format!("# {name} = …") } else { format!("{name} = {value}") };
+            text += &format!("{separator}{}{line}\n", comment(&help));
         }
         text
     }

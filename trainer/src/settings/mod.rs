@@ -161,7 +161,7 @@ pub struct Settings {
     pub cache: Cache,
     /// Run directory [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<PathBuf>,
     /// Steps from one line of metrics to the next
     #[arg(long, default_value_t = 50, value_name = "STEPS", value_parser = steps())]
@@ -170,6 +170,9 @@ pub struct Settings {
     #[arg(long, default_value_t = 500, value_name = "STEPS", value_parser = steps())]
     pub sample_every: u64,
     /// Steps from one measurement on paired test pictures to the next
+    ///
+    /// Pairs are pictures of the same name in testA and testB; of more than 128, that many are measured, evenly chosen.
+    /// Without any, nothing is measured.
     #[arg(long, default_value_t = 1000, value_name = "STEPS", value_parser = steps())]
     pub eval_every: u64,
     /// Steps from one checkpoint to the next
@@ -220,8 +223,13 @@ impl Settings {
         (self.size as f64 * self.load_scale).round() as u32
     }
 
-    /// The same with paths that mean the same from any folder.
-    pub(crate) fn with_absolute_paths(mut self) -> Self {
+    /// The same as `run.toml` has it: its length said, paths that mean the same from any folder, and not where the run
+    /// lies, since it may be moved.
+    pub(crate) fn of_the_run(mut self) -> Self {
+        self.run = None;
+        if self.steps.is_none() {
+            self.epochs.get_or_insert(EPOCHS);
+        }
         // A path that is not Unicode cannot stand in the file: it stays as it was said.
         let absolute = |path: &Path| {
             let absolute = std::path::absolute(path).ok().filter(|absolute| absolute.to_str().is_some());

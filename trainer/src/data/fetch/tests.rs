@@ -32,6 +32,16 @@ fn the_second_address_is_tried_where_the_first_does_not_give_the_file() {
 }
 
 #[test]
+fn a_page_instead_of_an_archive_is_not_taken_and_the_next_address_is_tried() {
+    let root = root();
+    let page = Server::start(|_, request| Answer::file(request, b"<html>Sign in to the network</html>", "page"));
+    let with = Server::start(|_, request| Answer::file(request, &data_set(""), "1"));
+    fetch(root.path(), &[&page.url, &with.url]).expect("the second has it");
+    let error = fetch(self::root().path(), &[&page.url]).expect_err("no archive").to_string();
+    assert!(error.contains("/set.zip: it answers with something that is no zip archive"), "{error}");
+}
+
+#[test]
 fn an_error_says_of_every_address_why_it_failed() {
     let root = root();
     let servers = [404, 500].map(|status| Server::start(move |_, _| Answer::status(status)));

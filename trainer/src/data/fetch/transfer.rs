@@ -21,6 +21,8 @@ const LOOK_FOR_CTRL_C: Duration = Duration::from_millis(50);
 const PIECE: usize = 1 << 16;
 /// Pieces that may wait for the disk.
 const AHEAD: usize = 16;
+/// What every zip archive begins with. A page of a network that wants one to sign in does not.
+const ARCHIVE: &[u8] = b"PK";
 /// More than this is no data set; a server without end would otherwise fill the disk.
 const MOST_BYTES: u64 = 20_000_000_000;
 
@@ -65,6 +67,12 @@ pub(crate) fn transfer(
             News::Piece(piece) if part.length + piece.len() as u64 > part.origin.total.unwrap_or(MOST_BYTES) => {
                 part.restart(Origin::default()).map_err(Failed::Disk)?;
                 return Err(Failed::ForGood("it sends more than it announced, or more than any data set has".into()));
+            }
+            News::Piece(piece)
+                if part.length == 0 && !ARCHIVE.starts_with(&piece[..piece.len().min(ARCHIVE.len())]) =>
+            {
+                part.restart(Origin::default()).map_err(Failed::Disk)?;
+                return Err(Failed::ForGood("it answers with something that is no zip archive".into()));
             }
             News::Piece(piece) => part.write(&piece).map_err(Failed::Disk)?,
             News::End => break,
