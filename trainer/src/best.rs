@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use program::files::{remove_folder, sync_folder, unfinished_folder, write_whole};
 
 use crate::evaluation::Best;
@@ -30,6 +31,10 @@ pub(crate) struct BestFolder<'a> {
 impl BestFolder<'_> {
     /// Puts networks into its place, all of them or none.
     pub(crate) fn replace(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, best: Best) -> anyhow::Result<()> {
+        self.put(networks, facts, best).with_context(|| format!("cannot replace {}", self.run.join(BEST).display()))
+    }
+
+    fn put(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, best: Best) -> anyhow::Result<()> {
         let [place, before] = [BEST, BEST_BEFORE].map(|name| self.run.join(name));
         let new = unfinished_folder(&place);
         let filled = networks.write(&new, facts, best.step).and_then(|()| {
