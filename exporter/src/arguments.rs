@@ -31,6 +31,20 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Compare a generator with an ONNX file that was made of it earlier, by anyone
+    ///
+    /// Ends with 1 where they differ, and names the first layer that does.
+    Verify {
+        /// Generator, in a format that can be exported
+        #[arg(value_name = "WEIGHTS")]
+        weights: PathBuf,
+        /// ONNX file
+        #[arg(value_name = "FILE.onnx")]
+        file: PathBuf,
+        /// How to compare.
+        #[command(flatten)]
+        verification: VerificationArguments,
+    },
 }
 
 /// Flags of an export.
@@ -42,6 +56,27 @@ pub struct ExportArguments {
     /// ONNX file to write; an existing one is replaced once the new one is verified
     #[arg(short, long, required = true, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write the file without comparing it
+    #[arg(long, help_heading = "Verification", conflicts_with_all = ["pictures", "report"])]
+    pub(crate) no_verify: bool,
+    /// How to compare.
+    #[command(flatten)]
+    pub(crate) verification: VerificationArguments,
+}
+
+/// Flags of a comparison.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Verification")]
+pub struct VerificationArguments {
+    /// Compare on pictures of a folder too, at most 8 of them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
+    /// Side of the largest picture to compare
+    #[arg(long, value_name = "PIXELS", default_value_t = 512)]
+    pub(crate) largest_size: usize,
+    /// Write all numbers as JSON, also where they differ
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 impl ExportArguments {

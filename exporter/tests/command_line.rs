@@ -75,7 +75,7 @@ fn a_generator_is_verified_and_written_with_its_metadata() {
         assert_ends(&output, 0, "they agree");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "out/g_ab.onnx\n", "the result, for scripts");
         let said = String::from_utf8_lossy(&output.stderr);
-        for row in ["1 × 16×16", "2 × 16×16", "1 × 16×24", "1 × 32×32"] {
+        for row in ["1 × 32×32", "3 × ", "faint  ", "1 × 512×512"] {
             assert!(said.contains(row), "{row} in {said}");
         }
         let file = std::fs::read(folder.path().join("out/g_ab.onnx")).expect("it was written");
@@ -129,22 +129,70 @@ fn what_cannot_be_exported_says_why_and_leaves_nothing() {
     assert_eq!(std::fs::read(folder.path().join("g_ab.onnx")).expect("still there"), b"earlier");
 }
 
-/// A module with other weights than the file stands for any fault: whoever made the file does not matter.
 #[test]
-fn a_file_that_computes_something_else_is_reported() {
-    let file = {
-        let SavedNetwork { metadata, weights } = saved(Role::GAb, Family::Concat);
-        models_onnx::export(&metadata, weights).expect("its own weights")
+fn a_pair_that_was_made_earlier_is_compared_again() {
+    let folder = folder();
+    let same = saved(Role::GAb, Family::Concat);
+    write(folder.path(), "g_ab.ot", &same);
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g_ab.onnx", "--no-verify"]), 0, "");
+    let compared = |arguments: &[&str]| {
+        run(folder.path(), &[&["verify", "g_ab.ot", "g_ab.onnx", "--largest-size", "64"], arguments].concat())
     };
-    let mut changed = saved(Role::GAb, Family::Concat);
-    let module = |saved: &SavedNetwork| {
-        Module::from_weights(saved.metadata.network.clone(), &saved.weights, tch::Device::Cpu).expect("its own weights")
+    let output = compared(&["--report", "report.json"]);
+    assert_ends(&output, 0, "");
+    assert!(String::from_utf8_lossy(&output.stdout).trim_end().ends_with("they agree"), "the result is the table");
+    let report = |name: &str| -> serde_json::Value {
+        let text = std::fs::read_to_string(folder.path().join(name)).expect("it was written");
+        serde_json::from_str(&text).expect("JSON")
     };
-    assert!(exporter::verification::verify(&module(&changed), &file, 32).expect("both run").agrees());
+    assert_eq!(report("report.json")["agrees"], true);
+    let first = &report("report.json")["report"]["comparisons"][0];
+    for number in ["largest", "mean", "p999", "changed", "levels"] {
+        assert!(first["difference"][number].is_number(), "{number} in {first}");
+    }
+    assert!(first["torch_seconds"].is_number() && first["runtime_seconds"].is_number(), "{first}");
 
-    let weight = changed.weights.iter_mut().find(|weight| weight.name == "block1.conv2.weight").expect("it has one");
+    let mut other = same;
+    let weight = other.weights.iter_mut().find(|weight| weight.name == "block1.conv2.weight").expect("it has one");
     weight.bytes[..4].copy_from_slice(&1.0_f32.to_le_bytes());
-    let report = exporter::verification::verify(&module(&changed), &file, 32).expect("both run");
-    assert!(!report.agrees());
-    assert!(report.to_string().contains("DIFFERS") && report.to_string().ends_with("they do not agree"), "{report}");
+    write(folder.path(), "g_ab.ot", &other);
+    let output = compared(&["--report", "report.json"]);
+    assert_ends(&output, 1, "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the first layer that differs is block1.conv2 ("));
+    assert_eq!(report("report.json")["report"]["divergence"]["layer"], "block1.conv2");
+}
+
+#[test]
+fn real_pictures_are_compared_too() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));
+    let arguments = ["g_ab.ot", "-o", "g_ab.onnx", "--largest-size", "64", "--pictures", "photos"];
+    assert_ends(&run(folder.path(), &arguments), 3, "photos");
+    for name in ["a", "b"] {
+        let picture = pictures::Picture::from_fn(90, 50, |x, y| [x as u8, y as u8, 7].into());
+        let png = pictures::encode(&picture, pictures::Format::Png).expect("small");
+        program::files::write_whole(&folder.path().join(format!("photos/{name}.png")), &png).expect("writable");
+    }
+    let output = run(folder.path(), &arguments);
+    assert_ends(&output, 0, "they agree");
+    for row in ["a.png", "b.png", "1 × 32×56"] {
+        assert_ends(&output, 0, row);
+    }
+}
+
+#[test]
+fn what_is_no_pair_says_why() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));
+    write(folder.path(), "d_a.ot", &saved(Role::DA, Family::Paper));
+    std::fs::write(folder.path().join("broken.onnx"), b"no graph").expect("writable");
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g_ab.onnx", "--no-verify"]), 0, "");
+    for (arguments, code, message) in [
+        (["verify", "g_ab.ot", "missing.onnx"], 3, "missing.onnx"),
+        (["verify", "g_ab.ot", "broken.onnx"], 3, "broken.onnx: is no ONNX file, or a damaged one"),
+        (["verify", "d_a.ot", "g_ab.onnx"], 3, "d_a.ot: this is the discriminator of A; only generators"),
+        (["verify", "g_ab.onnx", "g_ab.ot"], 3, "g_ab.onnx: is no .ot or .safetensors"),
+    ] {
+        assert_ends(&run(folder.path(), &arguments), code, message);
+    }
 }

@@ -7,7 +7,8 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use models::{
-    Backend, Join, Layer, Metadata, Pads, Weight, WeightsError, check_weights, fold, parameters, shapes, weights_hash,
+    Backend, Join, Layer, Metadata, Network, Pads, Weight, WeightsError, check_weights, fold, parameters, shapes,
+    weights_hash,
 };
 use prost::Message;
 
@@ -83,6 +84,17 @@ pub fn export(metadata: &Metadata, weights: Vec<Weight>) -> Result<Vec<u8>, Expo
         ..Default::default()
     };
     Ok(model.encode_to_vec())
+}
+
+/// The names of the values that a network's layers become in its graph, in the order of [`shapes::trace`]'s steps; the
+/// last one is [`OUTPUT`].
+pub fn value_names(network: &Network) -> Vec<String> {
+    let mut graph = Graph::default();
+    match fold(&network.layers, &mut graph, INPUT.to_owned()) {
+        Ok(output) => graph.rename_output(&output),
+        Err(never) => match never {},
+    }
+    graph.nodes.into_iter().flat_map(|node| node.output).collect()
 }
 
 /// Whether an initializer was learned, rather than being a constant of an operator.

@@ -4,8 +4,10 @@
 //! [`weights`] what our own carry. The file format's messages are in [`proto`].
 
 mod export;
+mod prefix;
 pub mod proto;
 mod read;
 
-pub use export::{ExportError, INPUT, METADATA_KEY, OPSET, OUTPUT, export};
+pub use export::{ExportError, INPUT, METADATA_KEY, OPSET, OUTPUT, export, value_names};
+pub use prefix::prefix;
 pub use read::{ReadError, metadata, parse, weights};

@@ -6,4 +6,4 @@ mod library;
 mod session;
 
 pub use library::LibraryError;
-pub use session::{Options, Session, SessionError};
+pub use session::{Options, Session, SessionError, Value};

@@ -56,6 +56,17 @@ pub enum SessionError {
     Output(Vec<i64>),
 }
 
+/// A value inside a model.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, row by row.
+    pub numbers: Vec<f32>,
+}
+
 /// A model loaded by ONNX Runtime, with one input and one output.
 pub struct Session {
     inner: ort::session::Session,
@@ -90,6 +101,29 @@ impl Session {
             return Err(SessionError::Interface { inputs, outputs });
         }
         Ok(Self { inner, device, reason })
+    }
+
+    /// Loads a model with any number of outputs, for [`Self::values`]; else as [`Self::open`].
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn open_many(model: &[u8], options: Options) -> Result<Self, SessionError> {
+        Ok(Self { inner: cpu(model, options)?, device: Device::Cpu, reason: None })
+    }
+
+    /// Runs `[n, c, h, w]` floats through the model and gives all outputs that are floats: name, shape and numbers.
+    ///
+    /// # Errors
+    /// If ONNX Runtime does not take the input, or fails.
+    pub fn values(&mut self, input: &[f32], shape: [usize; 4]) -> Result<Vec<Value>, SessionError> {
+        let input = TensorRef::from_array_view((shape, input)).map_err(SessionError::Run)?;
+        let outputs = self.inner.run(ort::inputs![input]).map_err(SessionError::Run)?;
+        let value = |(name, output): (&str, ort::value::ValueRef<'_>)| {
+            let (shape, numbers) = output.try_extract_tensor::<f32>().ok()?;
+            let shape = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
+            Some(Value { name: name.to_owned(), shape, numbers: numbers.to_vec() })
+        };
+        Ok(outputs.iter().filter_map(value).collect())
     }
 
     /// The device that runs it: never [`Device::Auto`].

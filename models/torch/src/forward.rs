@@ -71,11 +71,58 @@ impl Module {
     /// # Errors
     /// libtorch's own: a shape that does not fit (check it with [`models::shapes`] before), or no memory.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        fold(
-            &self.network.layers,
-            &mut Forward { weights: &self.weights, precision: self.precision },
-            input.shallow_clone(),
-        )
+        fold(&self.network.layers, &mut self.walk(), input.shallow_clone())
+    }
+
+    /// Runs `[n, c, h, w]` through the network and gives every layer's output, in the order of
+    /// [`models::shapes::trace`]'s steps. All of them are in memory at once.
+    ///
+    /// # Errors
+    /// Those of [`Self::forward`].
+    pub fn outputs(&self, input: &Tensor) -> Result<Vec<Tensor>, TchError> {
+        let mut recording = Recording { walk: self.walk(), outputs: Vec::new() };
+        let _last = fold(&self.network.layers, &mut recording, input.shallow_clone())?;
+        Ok(recording.outputs)
+    }
+
+    /// The same network with the same weights as 64-bit floats, which take such inputs: what rounding does to the 32-bit
+    /// ones is seen beside it.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn to_double(&self) -> Result<Self, TchError> {
+        self.with_flat_weights(&self.weights.flat().f_to_kind(Kind::Double)?)
+    }
+
+    fn walk(&self) -> Forward<'_> {
+        Forward { weights: &self.weights, precision: self.precision }
+    }
+}
+
+/// A walk that keeps what it passes.
+struct Recording<'a> {
+    walk: Forward<'a>,
+    outputs: Vec<Tensor>,
+}
+
+impl Backend for Recording<'_> {
+    type Value = Tensor;
+    type Error = TchError;
+
+    fn share(&mut self, value: &Tensor) -> Tensor {
+        value.shallow_clone()
+    }
+
+    fn leaf(&mut self, layer: &Layer, x: Tensor) -> Result<Tensor, TchError> {
+        let output = self.walk.leaf(layer, x)?;
+        self.outputs.push(output.shallow_clone());
+        Ok(output)
+    }
+
+    fn join(&mut self, join: Join, body: Tensor, carried: Tensor) -> Result<Tensor, TchError> {
+        let output = self.walk.join(join, body, carried)?;
+        self.outputs.push(output.shallow_clone());
+        Ok(output)
     }
 }
 
@@ -174,7 +221,7 @@ impl Backend for Forward<'_> {
             Layer::Relu => x.f_relu(),
             // tch's leaky_relu knows only the slope 0.01; prelu takes it as a tensor, made where it is needed: a copy from
             // the CPU would wait for the device.
-            Layer::LeakyRelu { slope } => x.f_prelu(&Tensor::f_full([1], *slope, (Kind::Float, x.device()))?),
+            Layer::LeakyRelu { slope } => x.f_prelu(&Tensor::f_full([1], *slope, (x.f_kind()?, x.device()))?),
             Layer::Tanh => x.f_tanh(),
             Layer::Skip { .. } => unreachable!("the fold opens skip connections itself"),
         }

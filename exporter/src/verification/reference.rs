@@ -1,0 +1,54 @@
+//! libtorch's side.
+
+use std::time::{Duration, Instant};
+
+use models_torch::Module;
+use tch::{Kind, TchError, Tensor, no_grad};
+
+use super::cases::Case;
+use super::difference::Difference;
+
+/// An output with the time that it took.
+#[derive(Debug)]
+pub(super) struct Timed {
+    pub(super) values: Vec<f32>,
+    pub(super) time: Duration,
+}
+
+/// What a network makes of an input.
+pub(super) fn output(module: &Module, case: &Case) -> Result<Timed, TchError> {
+    let start = Instant::now();
+    let output = no_grad(|| module.forward(&input(module, case)?))?;
+    Ok(Timed { values: numbers(&output)?, time: start.elapsed() })
+}
+
+/// What it makes of it in 64-bit floats, which round nothing that counts here.
+pub(super) fn exact_output(module: &Module, case: &Case) -> Result<Vec<f32>, TchError> {
+    no_grad(|| numbers(&module.to_double()?.forward(&input(module, case)?.f_to_kind(Kind::Double)?)?))
+}
+
+/// Every layer's output, in the order of the shapes' trace, and how far it is from that of 64-bit floats.
+pub(super) fn outputs(module: &Module, case: &Case) -> Result<Vec<(Vec<f32>, f32)>, TchError> {
+    let input = input(module, case)?;
+    let outputs = no_grad(|| module.outputs(&input))?;
+    let exact = no_grad(|| module.to_double()?.outputs(&input.f_to_kind(Kind::Double)?))?;
+    let one = |(output, exact): (&Tensor, &Tensor)| {
+        let output = numbers(output)?;
+        let rounding = Difference::of(&output, &numbers(exact)?).largest;
+        Ok((output, rounding))
+    };
+    outputs.iter().zip(&exact).map(one).collect()
+}
+
+fn input(module: &Module, case: &Case) -> Result<Tensor, TchError> {
+    let [batch, height, width] = case.shape;
+    let shape = [batch, module.network().channels, height, width].map(|side| side as i64);
+    Tensor::f_from_slice(&case.values)?.f_view(shape)
+}
+
+fn numbers(output: &Tensor) -> Result<Vec<f32>, TchError> {
+    let output = output.f_to_kind(Kind::Float)?.f_contiguous()?;
+    let mut values = vec![0.0; output.numel()];
+    output.f_copy_data(&mut values, output.numel())?;
+    Ok(values)
+}

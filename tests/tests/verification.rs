@@ -1,0 +1,323 @@
+//! A file that computes something else is caught, and the layer that does it is named; one that does not is not.
+
+use exporter::verification::{Pair, Report, Verdict, verify};
+use models::families::{Family, GeneratorOptions, UpConvolution};
+use models::{Layer, Network, Pads, Weight, parameters};
+use models_onnx::proto::{AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto};
+use models_torch::Module;
+use prost::Message;
+use tests::Problem;
+
+/// A generator with weights as trained ones are, and its file.
+struct Exported {
+    problem: Problem,
+    model: ModelProto,
+}
+
+fn exported(network: Network) -> Exported {
+    let problem = Problem::random(network, 1, 16, 16, 3);
+    let model = models_onnx::parse(problem.to_onnx()).expect("our own file");
+    Exported { problem, model }
+}
+
+impl Exported {
+    /// Its graph, to plant a fault in.
+    fn graph(&mut self) -> &mut GraphProto {
+        self.model.graph.as_mut().expect("a file has one")
+    }
+
+    fn verify(&self) -> Report {
+        let Problem { network, weights, .. } = &self.problem;
+        let module = || Ok(Module::from_weights(network.clone(), weights, tch::Device::Cpu)?);
+        let file = self.model.encode_to_vec();
+        verify(&Pair { module: &module, file: &file, training_size: Some(16), largest_size: 64, pictures: None })
+            .expect("both sides are there")
+    }
+
+    /// The file with a fault is caught, and the layer named.
+    #[track_caller]
+    fn assert_named(&self, layer: &str, fault: &str) {
+        let report = self.verify();
+        assert!(!report.agrees(), "{layer}, {fault}: nobody saw it\n{report}");
+        let named = report.divergence.as_ref().map(|divergence| divergence.layer.as_str());
+        assert_eq!(named, Some(layer), "{fault}\n{report}");
+        assert!(report.to_string().contains(&format!("the first layer that differs is {layer} (")), "{report}");
+    }
+}
+
+/// Networks that have every kind of layer between them.
+fn networks() -> Vec<Network> {
+    let size = GeneratorOptions::sized(2, 1);
+    let resized = GeneratorOptions { up: UpConvolution::Resize, ..size };
+    let leaky = Network {
+        channels: 3,
+        layers: vec![
+            Layer::Conv { name: "stem".into(), from: 3, to: 3, kernel: 3, stride: 1, pad: Pads::all(1) },
+            Layer::LeakyRelu { slope: 0.2 },
+            Layer::Tanh,
+        ],
+    };
+    vec![
+        Family::Paper.generator(size),
+        Family::Concat.generator(GeneratorOptions { output_norm: true, ..size }),
+        Family::Paper.generator(resized),
+        leaky,
+    ]
+}
+
+#[test]
+fn files_without_a_fault_agree_at_every_size() {
+    for network in networks() {
+        let report = exported(network).verify();
+        assert!(report.agrees() && report.divergence.is_none(), "{report}");
+        assert!(report.to_string().ends_with("tolerance 1e-4: they agree"), "{report}");
+    }
+}
+
+/// What can be wrong with an attribute of a node: for each, the values that it might have been given by mistake.
+fn mistakes(node: &NodeProto, attribute: &AttributeProto) -> Vec<AttributeProto> {
+    let ints = |ints: Vec<i64>| AttributeProto { ints, ..attribute.clone() };
+    let string = |text: &'static str| AttributeProto { s: text.into(), ..attribute.clone() };
+    match (node.op_type.as_str(), attribute.name.as_str()) {
+        (_, "pads") => {
+            let [top, left, bottom, right] = attribute.ints[..] else { panic!("two axes") };
+            let mut wrong = vec![ints(vec![top + 1, left + 1, bottom + 1, right + 1])];
+            if bottom > 0 {
+                wrong.push(ints(vec![top + 1, left, bottom - 1, right])); // of the same size, a row further down
+                wrong.push(ints(vec![top, left + 1, bottom, right - 1]));
+            }
+            wrong
+        }
+        (_, "kernel_shape" | "strides" | "output_padding") => {
+            vec![ints(attribute.ints.iter().map(|side| side + 1).collect())]
+        }
+        // A smaller one changes nothing that can be told from rounding, unless a variance is near it.
+        (_, "epsilon") => vec![AttributeProto { f: attribute.f * 100.0, ..attribute.clone() }],
+        (_, "alpha") => vec![AttributeProto { f: 0.01, ..attribute.clone() }],
+        ("Pad", "mode") => vec![string("edge"), string("constant")],
+        ("Resize", "mode") => vec![string("linear")],
+        ("Resize", "coordinate_transformation_mode") => vec![string("half_pixel"), string("align_corners")],
+        ("Resize", "nearest_mode") => vec![string("ceil"), string("round_prefer_ceil")],
+        ("Concat", "axis") => vec![AttributeProto { i: 2, ..attribute.clone() }],
+        (operator, name) => panic!("{operator} has got an attribute `{name}`: say here what may be wrong with it"),
+    }
+}
+
+#[test]
+fn a_fault_in_any_attribute_of_any_kind_of_layer_is_caught_and_named() {
+    let mut planted = std::collections::BTreeMap::<String, usize>::new();
+    for network in networks() {
+        let whole = exported(network).model;
+        let nodes = &whole.graph.as_ref().expect("a file has one").node;
+        // One of each kind and setting: the last, so that most of the network agrees.
+        let mut kinds = std::collections::BTreeMap::new();
+        for (place, node) in nodes.iter().enumerate() {
+            let settings: Vec<String> =
+                node.attribute.iter().map(|attribute| format!("{:?}", attribute.ints)).collect();
+            kinds.insert((node.op_type.clone(), settings), place);
+        }
+        for place in kinds.into_values() {
+            let node = nodes[place].clone();
+            for (index, attribute) in node.attribute.iter().enumerate() {
+                for wrong in mistakes(&node, attribute) {
+                    let mut faulty = exported_again(&whole);
+                    let fault = format!("{} of {}: {wrong:?} for {attribute:?}", attribute.name, node.name);
+                    faulty.graph().node[place].attribute[index] = wrong;
+                    faulty.assert_named(&node.output[0], &fault);
+                    *planted.entry(format!("{}.{}", node.op_type, attribute.name)).or_default() += 1;
+                }
+            }
+        }
+    }
+    let kinds: Vec<&str> = planted.keys().map(String::as_str).collect();
+    let expected = [
+        "Concat.axis",
+        "Conv.kernel_shape",
+        "Conv.pads",
+        "Conv.strides",
+        "ConvTranspose.kernel_shape",
+        "ConvTranspose.output_padding",
+        "ConvTranspose.pads",
+        "ConvTranspose.strides",
+        "InstanceNormalization.epsilon",
+        "LeakyRelu.alpha",
+        "Pad.mode",
+        "Resize.coordinate_transformation_mode",
+        "Resize.mode",
+        "Resize.nearest_mode",
+    ];
+    assert_eq!(kinds, expected, "{planted:?}");
+}
+
+/// The same problem beside a copy of its file.
+fn exported_again(model: &ModelProto) -> Exported {
+    let metadata = models_onnx::metadata(model).expect("our own file");
+    let problem = Problem::random(metadata.network, 1, 16, 16, 3);
+    Exported { problem, model: model.clone() }
+}
+
+#[test]
+fn another_operator_or_other_inputs_are_caught_and_named() {
+    type Change = fn(&mut NodeProto);
+    let changes: [(&str, &str, Change); 9] = [
+        ("Conv", "dilated", |node| {
+            let ints = vec![2, 2];
+            let r#type = AttributeType::Ints.into();
+            node.attribute.push(AttributeProto { name: "dilations".into(), r#type, ints, ..Default::default() });
+        }),
+        ("Relu", "left out", |node| node.op_type = "Identity".into()),
+        ("Relu", "leaky", |node| node.op_type = "LeakyRelu".into()),
+        ("LeakyRelu", "not leaky", |node| {
+            node.op_type = "Relu".into();
+            node.attribute.clear();
+        }),
+        ("Tanh", "another", |node| node.op_type = "Softsign".into()),
+        ("Tanh", "left out", |node| node.op_type = "Identity".into()),
+        ("Add", "subtracted", |node| node.op_type = "Sub".into()),
+        ("Add", "twice the same", |node| node.input[1] = node.input[0].clone()),
+        ("Concat", "in the other order", |node| node.input.reverse()),
+    ];
+    for (operator, fault, change) in changes {
+        let mut seen = 0;
+        for network in networks() {
+            let mut faulty = exported(network);
+            let Some(node) = faulty.graph().node.iter_mut().rfind(|node| node.op_type == operator) else { continue };
+            change(node);
+            let layer = node.output[0].clone();
+            faulty.assert_named(&layer, fault);
+            seen += 1;
+        }
+        assert!(seen > 0, "no network has {operator}");
+    }
+}
+
+#[test]
+fn a_wrong_number_in_any_weight_is_caught_and_its_layer_named() {
+    for network in networks() {
+        let table = parameters::table(&network);
+        let whole = exported(network).model;
+        let graph = whole.graph.as_ref().expect("a file has one");
+        for parameter in table {
+            let reader = graph.node.iter().find(|node| node.input.contains(&parameter.name));
+            // A bias that the next norm takes away again may be anything.
+            let Some(reader) = reader else { continue };
+            let follower = graph.node.iter().find(|node| node.input.first() == reader.output.first());
+            let cancelled = parameter.name.ends_with(".bias")
+                && reader.op_type != "InstanceNormalization"
+                && follower.is_some_and(|node| node.op_type == "InstanceNormalization");
+            let mut faulty = exported_again(&whole);
+            let initializers = &mut faulty.graph().initializer;
+            let tensor = initializers.iter_mut().find(|tensor| tensor.name == parameter.name).expect("learned");
+            let mut bytes = tensor.raw_data.to_vec();
+            let number = f32::from_le_bytes(bytes[..4].try_into().expect("four bytes"));
+            bytes[..4].copy_from_slice(&(number + 0.5).to_le_bytes());
+            tensor.raw_data = bytes.into();
+            match cancelled {
+                true => assert!(faulty.verify().agrees(), "{} is taken away by the norm", parameter.name),
+                false => faulty.assert_named(&reader.output[0], &parameter.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_constant_that_is_wrong_is_caught_at_the_first_layer_that_reads_it() {
+    for (network, constant, bytes) in [
+        // All of them alike would be taken away by the next norm.
+        (0, "constant.ones.8", (0..8).flat_map(|channel| (1.0 + channel as f32 / 8.0).to_le_bytes()).collect()),
+        (0, "constant.zeros.8", 0.1_f32.to_le_bytes().repeat(8)),
+        (0, "constant.pads.3", [0, 0, 2, 3, 0, 0, 4, 3].iter().flat_map(|side: &i64| side.to_le_bytes()).collect()),
+        (2, "constant.scales.2", [1.0, 1.0, 2.0, 3.0].iter().flat_map(|scale: &f32| scale.to_le_bytes()).collect()),
+    ] {
+        let mut faulty = exported(networks().swap_remove(network));
+        let graph = faulty.graph();
+        let reader = graph.node.iter().find(|node| node.input.iter().any(|input| input == constant)).expect(constant);
+        let layer = reader.output[0].clone();
+        let tensor = graph.initializer.iter_mut().find(|tensor| tensor.name == constant).expect(constant);
+        tensor.raw_data = bytes.into();
+        faulty.assert_named(&layer, constant);
+    }
+}
+
+#[test]
+fn names_do_not_matter_to_find_a_layer_in_anybodys_file() {
+    let mut faulty = exported(networks().swap_remove(1));
+    let graph = faulty.graph();
+    let rename = |name: &mut String| {
+        if !["image", "translated", ""].contains(&name.as_str()) {
+            *name = format!("/model/{}", name.chars().rev().collect::<String>());
+        }
+    };
+    let node = graph.node.iter_mut().rfind(|node| node.op_type == "Concat").expect("it has one");
+    node.input.reverse();
+    let layer = node.name.clone();
+    for node in &mut graph.node {
+        node.input.iter_mut().chain(&mut node.output).for_each(rename);
+        node.name.clear();
+    }
+    graph.initializer.iter_mut().for_each(|tensor| rename(&mut tensor.name));
+    faulty.assert_named(&layer, "in the other order, without names");
+}
+
+/// Numbers at the edges of what 32-bit floats hold.
+#[test]
+fn extreme_weights_are_computed_alike() {
+    fn filled(network: &Network, number: impl Fn(&str, usize) -> f32) -> Vec<Weight> {
+        let drawn = Problem::random(network.clone(), 1, 16, 16, 5).weights;
+        let weight = |weight: &Weight| {
+            let numbers = weight.values().enumerate();
+            let bytes =
+                numbers.flat_map(|(index, drawn)| (drawn * number(&weight.name, index)).to_le_bytes()).collect();
+            Weight { bytes, ..weight.clone() }
+        };
+        drawn.iter().map(weight).collect()
+    }
+    for network in networks() {
+        type Factor<'a> = &'a dyn Fn(&str, usize) -> f32;
+        let is_bias = |name: &str| name.ends_with(".bias");
+        let cases: [(&str, Factor<'_>); 4] = [
+            ("1e4", &|_, _| 1e4),
+            ("denormal", &|_, _| f32::MIN_POSITIVE / 8.0),
+            ("zero variance", &|name, _| if is_bias(name) { 1.0 } else { 0.0 }),
+            ("some channels of zero variance", &|name, index| if !is_bias(name) && index < 27 { 0.0 } else { 1.0 }),
+        ];
+        for (what, number) in cases {
+            let weights = filled(&network, number);
+            let problem = Problem { weights, ..Problem::random(network.clone(), 1, 16, 16, 3) };
+            let model = models_onnx::parse(problem.to_onnx()).expect("our own file");
+            let report = Exported { problem, model }.verify();
+            assert!(report.agrees(), "{what}\n{report}");
+        }
+    }
+}
+
+#[test]
+fn rounding_that_a_network_magnifies_is_told_from_a_fault() {
+    // A head that multiplies by a million: what is left of 32-bit floats is a few digits, on either side.
+    let mut exported = exported(networks().swap_remove(0));
+    let head =
+        exported.problem.weights.iter_mut().find(|weight| weight.name == "head.conv.weight").expect("it has one");
+    let louder: Vec<u8> = head.values().flat_map(|number| (number * 2e3).to_le_bytes()).collect();
+    head.bytes = louder;
+    exported.model = models_onnx::parse(exported.problem.to_onnx()).expect("our own file");
+    let report = exported.verify();
+    assert!(report.agrees(), "{report}");
+    let judged = report.comparisons.iter().filter(|comparison| matches!(comparison.verdict, Verdict::Rounding { .. }));
+    assert!(judged.count() > 0, "{report}");
+    let node = exported.graph().node.iter_mut().rfind(|node| node.op_type == "Add").expect("it has one");
+    node.op_type = "Sub".into();
+    let layer = node.name.clone();
+    exported.assert_named(&layer, "a fault is one still");
+}
+
+#[test]
+fn metadata_alone_decides_what_a_file_is_compared_with() {
+    // A file of the other family takes the same pictures and gives others.
+    let paper = exported(networks().swap_remove(0));
+    let mut other = exported(networks().swap_remove(1));
+    other.model = paper.model;
+    let report = other.verify();
+    assert!(!report.agrees(), "{report}");
+    let layer = report.divergence.expect("it differs").layer;
+    assert_eq!(layer, "stem.conv", "padded otherwise, with other weights");
+}
