@@ -1,199 +1,115 @@
-//! A network and its weights to the bytes of an ONNX file.
+//! The fold over ONNX nodes: each layer as the operators that it is.
 //!
-//! Only standard operators are used. The same network, weights and metadata give the same bytes.
+//! # Where 16-bit floats are
+//!
+//! With [`Precision::F16`], convolutions compute in 16 bits, and what only moves numbers (padding, upsampling,
+//! concatenation) is cast before it, not behind: the result is the same, and half the bytes are moved. Norms compute in 32
+//! bits. A rectifier takes what comes: rounding before or behind it is the same. A sum stays in 32 bits where one of its
+//! terms is: the residual stream of a generator is a sum of norms, rounded only on its way into a convolution. The last
+//! `tanh` computes in what the model gives, since the cast that has to come anyway costs less of the result before it.
+//! A value is cast to a type once, however many layers ask.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use bytes::Bytes;
-use models::{
-    Backend, Join, Layer, Metadata, Pads, Weight, WeightsError, check_weights, fold, parameters, shapes, weights_hash,
-};
-use prost::Message;
+use models::{Backend, Join, Layer, Pads, shapes};
 
-use crate::proto::{
-    AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto, NodeProto,
-    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorType, TypeProto, TypeValue,
-    ValueInfoProto,
-};
+use crate::graph::{Graph, Value, float, int, ints, string};
+use crate::proto::{AttributeProto, DataType};
+use crate::target::{Io, Precision, Target};
 
-/// The operator set that is written. 17 is the oldest that still gets every operator here in its present meaning, so
-/// that the widest range of runtimes reads it: later sets change nothing that these networks use.
-pub const OPSET: i64 = 17;
-
-/// The file format's version that came with [`OPSET`].
-const IR_VERSION: i64 = 8;
-
-/// Name of the graph's input, `[batch, 3, height, width]`.
-pub const INPUT: &str = "image";
-
-/// Name of the graph's output, shaped like the input.
-pub const OUTPUT: &str = "translated";
-
-/// Under this key the file's properties hold [`Metadata`] as JSON.
-pub const METADATA_KEY: &str = "cyclegan";
-
-/// How the names of initializers that were not learned begin.
-const CONSTANT_PREFIX: &str = "constant.";
-
-/// Why a network cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// Weights that are not the network's.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// A discriminator: its input and output are no pictures.
-    #[error("this is the {0}; only generators (g_ab, g_ba) translate pictures")]
-    NotAGenerator(models::Role),
+/// A graph to which layers are added.
+pub(crate) struct Layers {
+    pub graph: Graph,
+    /// What convolutions compute in.
+    convolution: DataType,
+    /// What the last layer computes in.
+    outside: DataType,
+    /// Biases that are left out.
+    dropped: BTreeSet<String>,
 }
 
-/// The bytes of an ONNX file for a generator. Batch, height and width stay symbolic. The metadata is written with the
-/// weights' hash.
-///
-/// # Errors
-/// See [`ExportError`].
-pub fn export(metadata: &Metadata, weights: Vec<Weight>) -> Result<Vec<u8>, ExportError> {
-    if !metadata.role.is_generator() {
-        return Err(ExportError::NotAGenerator(metadata.role));
-    }
-    let table = parameters::table(&metadata.network);
-    check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice())))?;
-    let metadata = Metadata { weights_sha256: Some(weights_hash(&weights)), ..metadata.clone() };
-
-    let mut graph = Graph::default();
-    let output = match fold(&metadata.network.layers, &mut graph, INPUT.to_owned()) {
-        Ok(output) => output,
-        Err(never) => match never {},
-    };
-    graph.rename_output(&output);
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "cyclegan exporter".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(GraphProto {
-            name: metadata.role.stem().into(),
-            node: graph.nodes,
-            initializer: initializers(&table, weights, graph.constants),
-            input: vec![picture(INPUT, metadata.network.channels)],
-            output: vec![picture(OUTPUT, metadata.network.channels)],
-            ..Default::default()
-        }),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: vec![StringStringEntryProto { key: METADATA_KEY.into(), value: metadata.to_json() }],
-        ..Default::default()
-    };
-    Ok(model.encode_to_vec())
-}
-
-/// Whether an initializer was learned, rather than being a constant of an operator.
-pub(crate) fn is_learned(name: &str) -> bool {
-    !name.starts_with(CONSTANT_PREFIX)
-}
-
-/// Learned tensors in the table's order, then constants by name. The bytes move; they are not copied.
-fn initializers(
-    table: &[parameters::Parameter],
-    weights: Vec<Weight>,
-    constants: BTreeMap<String, TensorProto>,
-) -> Vec<TensorProto> {
-    let mut by_name: BTreeMap<String, Weight> =
-        weights.into_iter().map(|weight| (weight.name.clone(), weight)).collect();
-    let learned = table.iter().map(|parameter| {
-        let weight = by_name.remove(&parameter.name).expect("checked against the table");
-        tensor(weight.name, &weight.shape, DataType::Float, weight.bytes.into())
-    });
-    learned.chain(constants.into_values()).collect()
-}
-
-fn tensor(name: String, shape: &[usize], data_type: DataType, raw_data: Bytes) -> TensorProto {
-    let dims = shape.iter().map(|&side| side as i64).collect();
-    TensorProto { name, dims, data_type: data_type.into(), raw_data, ..Default::default() }
-}
-
-/// A graph's input or output: pictures of any number and size.
-fn picture(name: &str, channels: usize) -> ValueInfoProto {
-    let param = |name: &str| DimensionValue::Param(name.into());
-    let sides = [param("batch"), DimensionValue::Value(channels as i64), param("height"), param("width")];
-    let dim = sides.map(|value| Dimension { value: Some(value), ..Default::default() }).into();
-    let tensor = TensorType { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
-    let r#type = TypeProto { value: Some(TypeValue::Tensor(tensor)), ..Default::default() };
-    ValueInfoProto { name: name.into(), r#type: Some(r#type), ..Default::default() }
-}
-
-/// The graph as it grows; values are names.
-#[derive(Default)]
-struct Graph {
-    nodes: Vec<NodeProto>,
-    constants: BTreeMap<String, TensorProto>,
-    /// The layer after which those without a name are called.
-    last_named: Option<String>,
-}
-
-impl Graph {
-    /// Adds a node with one output and gives that output's name: the node's, so that a dump reads like the network.
-    fn node(&mut self, layer: &str, operator: &str, input: Vec<String>, attribute: Vec<AttributeProto>) -> String {
-        let name = self.unused(layer);
-        self.nodes.push(NodeProto {
-            name: name.clone(),
-            op_type: operator.into(),
-            input,
-            output: vec![name.clone()],
-            attribute,
-            ..Default::default()
-        });
-        name
+impl Layers {
+    /// Ready for the first layer.
+    pub fn new(graph: Graph, target: &Target, dropped: BTreeSet<String>) -> Self {
+        let (convolution, outside) = match (target.precision, target.io) {
+            (Precision::F32, _) => (DataType::Float, DataType::Float),
+            (Precision::F16, Io::F16) => (DataType::Float16, DataType::Float16),
+            (Precision::F16, Io::Float | Io::Uint8) => (DataType::Float16, DataType::Float),
+        };
+        Self { graph, convolution, outside, dropped }
     }
 
-    /// A node for a layer without a name of its own: called after the last that has one.
-    fn unnamed(&mut self, kind: &str, operator: &str, input: Vec<String>, attribute: Vec<AttributeProto>) -> String {
-        let name = format!("{}.{kind}", self.last_named.as_deref().unwrap_or(INPUT));
-        self.node(&name, operator, input, attribute)
+    fn convolution(&mut self, name: &str, operator: &str, input: Value, attributes: Vec<AttributeProto>) -> Value {
+        let input = self.graph.cast(input, self.convolution);
+        let kind = input.kind;
+        let bias = !self.dropped.contains(&format!("{name}.bias"));
+        let inputs = self.graph.with_parameters(name, input, bias);
+        Value { name: self.graph.node(name, operator, inputs, attributes), kind }
     }
 
-    fn unused(&self, name: &str) -> String {
-        let taken = |name: &str| self.nodes.iter().any(|node| node.name == name);
-        if !taken(name) {
-            return name.into();
-        }
-        let numbered = (2..).map(|number| format!("{name}{number}"));
-        numbered.into_iter().find(|name| !taken(name)).expect("there are more numbers than nodes")
+    fn norm(&mut self, name: Option<&str>, channels: usize, eps: f64, input: Value) -> Value {
+        let kind = DataType::Float;
+        let input = self.graph.cast(input, kind);
+        let epsilon = vec![float("epsilon", eps)];
+        let Some(name) = name else {
+            // The operator asks for scale and bias, also where none is trained.
+            let mut filled = |name: &str, value: f32| {
+                let bytes = value.to_le_bytes().repeat(channels);
+                self.graph.constant(&format!("{name}.{channels}"), &[channels], kind, bytes)
+            };
+            let inputs = vec![input.name, filled("ones", 1.0), filled("zeros", 0.0)];
+            return Value { name: self.graph.unnamed("norm", "InstanceNormalization", inputs, epsilon), kind };
+        };
+        let inputs = self.graph.with_parameters(name, input, true);
+        Value { name: self.graph.node(name, "InstanceNormalization", inputs, epsilon), kind }
     }
 
-    /// Inputs of a layer with weight and bias.
-    fn with_parameters(&mut self, name: &str, input: String) -> Vec<String> {
-        self.last_named = Some(name.into());
-        vec![input, format!("{name}.weight"), format!("{name}.bias")]
+    fn reflect_pad(&mut self, by: usize, input: Value) -> Value {
+        let Value { name: input, kind } = self.graph.cast(input, self.convolution);
+        let around = [0, 0, by, by, 0, 0, by, by]; // before, then after, each axis
+        let bytes = around.iter().flat_map(|&side| (side as i64).to_le_bytes()).collect();
+        let pads = self.graph.constant(&format!("pads.{by}"), &[8], DataType::Int64, bytes);
+        let name = self.graph.unnamed("reflect", "Pad", vec![input, pads], vec![string("mode", "reflect")]);
+        Value { name, kind }
     }
 
-    /// A constant that several nodes may share.
-    fn constant(&mut self, name: &str, shape: &[usize], data_type: DataType, bytes: Vec<u8>) -> String {
-        let name = format!("{CONSTANT_PREFIX}{name}");
-        let constant = tensor(name.clone(), shape, data_type, bytes.into());
-        self.constants.entry(name.clone()).or_insert(constant);
-        name
+    fn upsample(&mut self, factor: usize, input: Value) -> Value {
+        let Value { name: input, kind } = self.graph.cast(input, self.convolution);
+        let scales = [1.0, 1.0, factor as f32, factor as f32];
+        let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+        let scales = self.graph.constant(&format!("scales.{factor}"), &[4], DataType::Float, bytes);
+        // Output pixel i is input pixel ⌊i / factor⌋.
+        let attributes = vec![
+            string("coordinate_transformation_mode", "asymmetric"),
+            string("mode", "nearest"),
+            string("nearest_mode", "floor"),
+        ];
+        let name = self.graph.unnamed("upsample", "Resize", vec![input, String::new(), scales], attributes);
+        Value { name, kind }
     }
 
-    fn rename_output(&mut self, last: &str) {
-        let node = self.nodes.iter_mut().find(|node| node.output[0] == last);
-        node.expect("a network has layers").output[0] = OUTPUT.into();
+    /// An activation, in what its input is.
+    fn pointwise(&mut self, layer: &Layer, operator: &str, input: Value, attributes: Vec<AttributeProto>) -> Value {
+        let name = self.graph.unnamed(shapes::label(layer), operator, vec![input.name], attributes);
+        Value { name, kind: input.kind }
     }
 }
 
-impl Backend for Graph {
-    type Value = String;
+impl Backend for Layers {
+    type Value = Value;
     type Error = Infallible;
 
-    fn share(&mut self, value: &String) -> String {
+    fn share(&mut self, value: &Value) -> Value {
         value.clone()
     }
 
-    fn leaf(&mut self, layer: &Layer, input: String) -> Result<String, Infallible> {
+    fn leaf(&mut self, layer: &Layer, input: Value) -> Result<Value, Infallible> {
         Ok(match layer {
             Layer::Conv { name, kernel, stride, pad, .. } => {
                 let attributes =
                     vec![square("kernel_shape", *kernel), ints("pads", pads(*pad)), square("strides", *stride)];
-                let inputs = self.with_parameters(name, input);
-                self.node(name, "Conv", inputs, attributes)
+                self.convolution(name, "Conv", input, attributes)
             }
             Layer::ConvTranspose { name, kernel, stride, crop, extra, .. } => {
                 let attributes = vec![
@@ -202,85 +118,37 @@ impl Backend for Graph {
                     ints("pads", pads(*crop)),
                     square("strides", *stride),
                 ];
-                let inputs = self.with_parameters(name, input);
-                self.node(name, "ConvTranspose", inputs, attributes)
+                self.convolution(name, "ConvTranspose", input, attributes)
             }
-            Layer::InstanceNorm { name, channels, eps } => {
-                let epsilon = vec![float("epsilon", *eps)];
-                match name {
-                    Some(name) => {
-                        let inputs = self.with_parameters(name, input);
-                        self.node(name, "InstanceNormalization", inputs, epsilon)
-                    }
-                    None => {
-                        // The operator asks for scale and bias, also where none is trained.
-                        let mut filled = |kind: &str, value: f32| {
-                            let bytes = value.to_le_bytes().repeat(*channels);
-                            self.constant(&format!("{kind}.{channels}"), &[*channels], DataType::Float, bytes)
-                        };
-                        let inputs = vec![input, filled("ones", 1.0), filled("zeros", 0.0)];
-                        self.unnamed("norm", "InstanceNormalization", inputs, epsilon)
-                    }
-                }
+            Layer::InstanceNorm { name, channels, eps } => self.norm(name.as_deref(), *channels, *eps, input),
+            Layer::ReflectPad { by } => self.reflect_pad(*by, input),
+            Layer::Upsample { factor } => self.upsample(*factor, input),
+            Layer::Relu => self.pointwise(layer, "Relu", input, Vec::new()),
+            Layer::LeakyRelu { slope } => self.pointwise(layer, "LeakyRelu", input, vec![float("alpha", *slope)]),
+            Layer::Tanh => {
+                let input = self.graph.cast(input, self.outside);
+                self.pointwise(layer, "Tanh", input, Vec::new())
             }
-            Layer::ReflectPad { by } => {
-                let around = [0, 0, *by, *by, 0, 0, *by, *by]; // before, then after, each axis
-                let bytes = around.iter().flat_map(|&side| (side as i64).to_le_bytes()).collect();
-                let pads = self.constant(&format!("pads.{by}"), &[8], DataType::Int64, bytes);
-                self.unnamed("reflect", "Pad", vec![input, pads], vec![string("mode", "reflect")])
-            }
-            Layer::Upsample { factor } => {
-                let scales = [1.0, 1.0, *factor as f32, *factor as f32];
-                let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
-                let scales = self.constant(&format!("scales.{factor}"), &[4], DataType::Float, bytes);
-                // Output pixel i is input pixel ⌊i / factor⌋.
-                let attributes = vec![
-                    string("coordinate_transformation_mode", "asymmetric"),
-                    string("mode", "nearest"),
-                    string("nearest_mode", "floor"),
-                ];
-                self.unnamed("upsample", "Resize", vec![input, String::new(), scales], attributes)
-            }
-            Layer::Relu => self.unnamed(shapes::label(layer), "Relu", vec![input], Vec::new()),
-            Layer::LeakyRelu { slope } => {
-                self.unnamed(shapes::label(layer), "LeakyRelu", vec![input], vec![float("alpha", *slope)])
-            }
-            Layer::Tanh => self.unnamed(shapes::label(layer), "Tanh", vec![input], Vec::new()),
             Layer::Skip { .. } => unreachable!("the fold opens skip connections itself"),
         })
     }
 
-    fn join(&mut self, join: Join, body: String, carried: String) -> Result<String, Infallible> {
-        let inputs = vec![body, carried];
-        Ok(match join {
-            Join::Add => self.unnamed("add", "Add", inputs, Vec::new()),
-            Join::Concat => self.unnamed("concat", "Concat", inputs, vec![int("axis", 1)]),
-        })
+    fn join(&mut self, join: Join, body: Value, carried: Value) -> Result<Value, Infallible> {
+        let (operator, attributes, kind) = match join {
+            Join::Add if body.kind == carried.kind => ("Add", Vec::new(), body.kind),
+            Join::Add => ("Add", Vec::new(), DataType::Float),
+            Join::Concat => ("Concat", vec![int("axis", 1)], self.convolution),
+        };
+        let inputs = [body, carried].map(|value| self.graph.cast(value, kind).name);
+        let name = self.graph.unnamed(&operator.to_lowercase(), operator, inputs.into(), attributes);
+        Ok(Value { name, kind })
     }
 }
 
-fn pads(pads: Pads) -> Vec<usize> {
-    vec![pads.top, pads.left, pads.bottom, pads.right]
+fn pads(pads: Pads) -> [usize; 4] {
+    [pads.top, pads.left, pads.bottom, pads.right]
 }
 
 fn square(name: &str, side: usize) -> AttributeProto {
-    ints(name, vec![side, side])
-}
-
-fn ints(name: &str, values: Vec<usize>) -> AttributeProto {
-    let ints = values.into_iter().map(|value| value as i64).collect();
-    AttributeProto { name: name.into(), r#type: AttributeType::Ints.into(), ints, ..Default::default() }
-}
-
-fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Int.into(), i: value, ..Default::default() }
-}
-
-fn float(name: &str, value: f64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Float.into(), f: value as f32, ..Default::default() }
-}
-
-fn string(name: &str, value: &'static str) -> AttributeProto {
-    let s = Bytes::from_static(value.as_bytes());
-    AttributeProto { name: name.into(), r#type: AttributeType::String.into(), s, ..Default::default() }
+    ints(name, [side, side])
 }
