@@ -7,12 +7,14 @@
 
 mod arguments;
 mod inspection;
+mod target;
 pub mod verification;
 
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use models::Metadata;
+use models_onnx::Exported;
 use models_torch::{Format, Module, SavedNetwork};
 use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
 
@@ -36,25 +38,49 @@ fn export(arguments: &ExportArguments, console: &Console) -> Result<Exit, Failur
     refuse_odd_target(source, target)?;
     let SavedNetwork { metadata, weights } = read(source)?;
     let Metadata { role, data_set, training_size, steps, .. } = &metadata;
+    let training_size = *training_size;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
     let trained = format!("trained on {data_set} at {training_size}×{training_size} for {steps} steps");
     console.say(format!("{}: {role}, {trained}, {parameters} parameters", source.display()));
     let module =
         Module::from_weights(metadata.network.clone(), &weights, tch::Device::Cpu).or_exit(Exit::CannotStart)?;
-    let file = models_onnx::export(&metadata, weights)
+    let made_for = arguments.target.target();
+    let exported = models_onnx::export(&metadata, weights, &made_for)
         .with_context(|| source.display().to_string())
         .or_exit(Exit::CannotStart)?;
+    say_what_became_of_weights(&exported, console);
 
-    let report = verification::verify(&module, &file, metadata.training_size).or_exit(Exit::CannotStart)?;
+    // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
+    let folder = models_onnx::folder_of(target);
+    if let Some(data) = &exported.data {
+        data.write(folder).or_exit(Exit::Fault)?;
+    }
+    let folder = exported.data.is_some().then_some(folder);
+    let report =
+        verification::verify(&module, &exported.model, folder, &made_for, training_size).or_exit(Exit::CannotStart)?;
     console.say(&report);
     if !report.agrees() {
-        let message = "ONNX Runtime does not compute what libtorch does (see above); nothing was written";
+        let message = "ONNX Runtime does not compute what libtorch does (see above); the model was not written";
         return Err(Failure::new(Exit::Differs, format!("{}: {message}", target.display())));
     }
-    files::write_whole(target, &file).or_exit(Exit::Fault)?;
-    console.say(format!("wrote {}, {}", target.display(), bytes(file.len() as u64)));
+    files::write_whole(target, &exported.model).or_exit(Exit::Fault)?;
+    console.say(format!("wrote {}, {}", target.display(), bytes(exported.model.len() as u64)));
+    if let Some(data) = &exported.data {
+        let name = models_onnx::folder_of(target).join(&data.name);
+        console.say(format!("wrote {}, {}: move both together", name.display(), bytes(data.len() as u64)));
+    }
     print_result(target.display());
     Ok(Exit::Done)
+}
+
+fn say_what_became_of_weights(exported: &Exported, console: &Console) {
+    let Exported { dropped, vanished, .. } = exported;
+    if !dropped.is_empty() {
+        console.say(format!("{} biases have no effect before a norm and are left out (--keep-bias)", dropped.len()));
+    }
+    if *vanished > 0 {
+        console.say(format!("{vanished} weights are below 3e-8, which is 0 in 16 bits"));
+    }
 }
 
 /// Refuses what would confuse a person later, or destroy the weights.

@@ -1,19 +1,17 @@
 //! libtorch against ONNX Runtime on the same inputs.
 
 use std::fmt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use models::{pixels, shapes};
+use models_onnx::{Io, Precision, Target};
 use models_runtime::{Options, Session, SessionError};
 use models_torch::Module;
 use program::{Device, duration};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use tch::{TchError, Tensor, no_grad};
-
-/// The largest difference of outputs in [-1, 1] that still counts as the same. In 32-bit floats two runtimes differ by
-/// about 1e-5 over a whole generator, since they sum in other orders; an 8-bit step is 8e-3.
-pub const TOLERANCE: f32 = 1e-4;
 
 /// Larger pictures would only take longer: every layer does the same at any size.
 const LARGEST_SIZE: usize = 256;
@@ -53,20 +51,25 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether both sides gave the same, to within [`TOLERANCE`]; NaN is never the same.
-    pub fn agrees(&self) -> bool {
-        self.largest <= TOLERANCE
+    /// Whether both sides gave the same; NaN is never the same.
+    fn agrees(&self, tolerance: f32) -> bool {
+        self.largest <= tolerance
     }
 }
 
 /// All comparisons of one file. Its text is a table.
 #[derive(Clone, Debug)]
-pub struct Report(pub Vec<Comparison>);
+pub struct Report {
+    /// One for each input.
+    pub comparisons: Vec<Comparison>,
+    /// The largest difference that still counts as the same.
+    pub tolerance: f32,
+}
 
 impl Report {
     /// Whether all of them agree.
     pub fn agrees(&self) -> bool {
-        self.0.iter().all(Comparison::agrees)
+        self.comparisons.iter().all(|comparison| comparison.agrees(self.tolerance))
     }
 }
 
@@ -77,7 +80,7 @@ impl fmt::Display for Report {
             format!("{shape:>14}  {largest:>9}  {mean:>9}  {changed:>10}  {torch:>8}  {runtime:>12}")
         };
         writeln!(f, "{}", row(["input", "largest", "mean", "8-bit", "libtorch", "ONNX Runtime"]))?;
-        for comparison in &self.0 {
+        for comparison in &self.comparisons {
             let [batch, height, width] = comparison.shape;
             let cells = [
                 format!("{batch} × {height}×{width}"),
@@ -87,26 +90,52 @@ impl fmt::Display for Report {
                 duration(comparison.torch),
                 duration(comparison.runtime),
             ];
-            let differs = if comparison.agrees() { "" } else { "  DIFFERS" };
+            let differs = if comparison.agrees(self.tolerance) { "" } else { "  DIFFERS" };
             writeln!(f, "{}{differs}", row(cells.each_ref().map(String::as_str)))?;
         }
         let verdict = if self.agrees() { "they agree" } else { "they do not agree" };
-        write!(f, "libtorch and ONNX Runtime, tolerance {TOLERANCE:.0e}: {verdict}")
+        write!(f, "libtorch and ONNX Runtime, tolerance {:.0e}: {verdict}", self.tolerance)
     }
 }
 
 /// Runs a network and its ONNX file on random inputs: the training size, a quarter of it, one that is not square, and two
-/// pictures at once.
+/// pictures at once, as far as the file takes them. The weights that are not in the file are in `folder`.
 ///
 /// # Errors
 /// If either side cannot run. A difference is no error: see [`Report::agrees`].
-pub fn verify(module: &Module, file: &[u8], training_size: usize) -> Result<Report, VerificationError> {
+pub fn verify(
+    module: &Module,
+    file: &[u8],
+    folder: Option<&Path>,
+    target: &Target,
+    training_size: usize,
+) -> Result<Report, VerificationError> {
     // TF32 does not arise: ONNX Runtime's side runs on the CPU, as libtorch's does.
-    let mut session = Session::open(file, Options { device: Device::Cpu, ..Options::default() })?;
+    let mut session = Session::with_data(file, folder, Options { device: Device::Cpu, ..Options::default() })?;
     let mut random = Pcg64::seed_from_u64(0);
-    let compared = sizes(module, training_size)?;
-    let compared = compared.into_iter().map(|shape| compare(module, &mut session, shape, &mut random));
-    Ok(Report(compared.collect::<Result<_, _>>()?))
+    let mut compared: Vec<[usize; 3]> = sizes(module, training_size)?
+        .into_iter()
+        .map(|[batch, height, width]| {
+            let [height, width] = target.size.unwrap_or([height, width]);
+            [target.batch.unwrap_or(batch), height, width]
+        })
+        .collect();
+    compared.dedup();
+    let compared = compared.into_iter().map(|shape| compare(module, &mut session, target, shape, &mut random));
+    Ok(Report { comparisons: compared.collect::<Result<_, _>>()?, tolerance: tolerance(target) })
+}
+
+/// The largest difference of outputs in [-1, 1] that still counts as the same.
+fn tolerance(target: &Target) -> f32 {
+    /// From one byte to the next.
+    const STEP: f32 = 1.0 / 127.5;
+    let tolerance = target.precision.tolerance();
+    match target.io {
+        // Inputs and outputs are rounded to 11 bits.
+        Io::F16 => tolerance.max(Precision::F16.tolerance()),
+        Io::Uint8 => tolerance + STEP / 2.0, // rounded to the nearest
+        Io::Float => tolerance,
+    }
 }
 
 /// Shapes to compare. Not the smallest that fits: there, norms divide by the deviation of four pixels, which magnifies
@@ -123,11 +152,15 @@ fn sizes(module: &Module, training_size: usize) -> Result<Vec<[usize; 3]>, shape
 fn compare(
     module: &Module,
     session: &mut Session,
+    target: &Target,
     [batch, height, width]: [usize; 3],
     random: &mut Pcg64,
 ) -> Result<Comparison, VerificationError> {
     let shape = [batch, module.network().channels, height, width];
-    let input: Vec<f32> = (0..shape.iter().product()).map(|_| random.random_range(-1.0..1.0)).collect();
+    let mut input: Vec<f32> = (0..shape.iter().product()).map(|_| random.random_range(-1.0..1.0)).collect();
+    if target.io == Io::Uint8 {
+        input.iter_mut().for_each(|value| *value = pixels::to_float(pixels::to_byte(*value)));
+    }
 
     let start = Instant::now();
     let tensor = Tensor::f_from_slice(&input)?.f_view(shape.map(|side| side as i64))?;
@@ -137,7 +170,10 @@ fn compare(
     let torch = start.elapsed();
 
     let start = Instant::now();
-    let (found, found_shape) = session.run(&input, shape)?;
+    let (found, found_shape) = match target.io {
+        Io::Float | Io::F16 => session.run(&input, shape)?,
+        Io::Uint8 => run_bytes(session, &input, shape)?,
+    };
     let runtime = start.elapsed();
 
     let same_shape = found_shape.map(|side| side as i64).as_slice() == output.size();
@@ -157,4 +193,21 @@ fn compare(
         torch,
         runtime,
     })
+}
+
+/// Planes through a model of bytes. What comes back is exact: each byte is one number.
+fn run_bytes(
+    session: &mut Session,
+    planes: &[f32],
+    [batch, channels, height, width]: [usize; 4],
+) -> Result<(Vec<f32>, [usize; 4]), SessionError> {
+    let picture = (channels * height * width).max(1);
+    let input: Vec<u8> = planes.chunks(picture).flat_map(pixels::to_interleaved).collect();
+    let (bytes, [batch, height, width, channels]) = session.run_bytes(&input, [batch, height, width, channels])?;
+    let mut output = vec![0.0; bytes.len()];
+    let picture = (channels * height * width).max(1);
+    for (bytes, planes) in bytes.chunks(picture).zip(output.chunks_mut(picture)) {
+        pixels::to_planes(bytes, planes);
+    }
+    Ok((output, [batch, channels, height, width]))
 }
