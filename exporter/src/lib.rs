@@ -20,6 +20,7 @@ use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result}
 
 use arguments::ExportArguments;
 pub use arguments::{Arguments, Command};
+use verification::Report;
 
 /// Runs the command line.
 ///
@@ -45,29 +46,34 @@ fn export(arguments: &ExportArguments, console: &Console) -> Result<Exit, Failur
     let module =
         Module::from_weights(metadata.network.clone(), &weights, tch::Device::Cpu).or_exit(Exit::CannotStart)?;
     let made_for = arguments.target.target();
-    let exported = models_onnx::export(&metadata, weights, &made_for)
-        .with_context(|| source.display().to_string())
-        .or_exit(Exit::CannotStart)?;
+    let exported = models_onnx::export(&metadata, weights, &made_for).map_err(|error| {
+        let exit = if error.is_of_target() { Exit::Usage } else { Exit::CannotStart };
+        Failure::new(exit, format!("{}: {error}", source.display()))
+    })?;
     say_what_became_of_weights(&exported, console);
 
     // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
     let folder = models_onnx::folder_of(target);
-    if let Some(data) = &exported.data {
+    let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data));
+    let data_was_there = data.as_ref().is_some_and(|(path, _)| path.exists());
+    if let Some((_, data)) = &data {
         data.write(folder).or_exit(Exit::Fault)?;
     }
-    let folder = exported.data.is_some().then_some(folder);
     let report =
-        verification::verify(&module, &exported.model, folder, &made_for, training_size).or_exit(Exit::CannotStart)?;
-    console.say(&report);
-    if !report.agrees() {
-        let message = "ONNX Runtime does not compute what libtorch does (see above); the model was not written";
+        verification::verify(&module, &exported.model, data.as_ref().map(|_| folder), &made_for, training_size);
+    let agrees = report.as_ref().is_ok_and(Report::agrees);
+    if let Some((path, _)) = data.as_ref().filter(|_| !agrees && !data_was_there) {
+        std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
+    }
+    console.say(report.or_exit(Exit::CannotStart)?);
+    if !agrees {
+        let message = "ONNX Runtime does not compute what libtorch does (see above); nothing was written";
         return Err(Failure::new(Exit::Differs, format!("{}: {message}", target.display())));
     }
     files::write_whole(target, &exported.model).or_exit(Exit::Fault)?;
     console.say(format!("wrote {}, {}", target.display(), bytes(exported.model.len() as u64)));
-    if let Some(data) = &exported.data {
-        let name = models_onnx::folder_of(target).join(&data.name);
-        console.say(format!("wrote {}, {}: move both together", name.display(), bytes(data.len() as u64)));
+    if let Some((path, data)) = data {
+        console.say(format!("wrote {}, {}: move both together", path.display(), bytes(data.len() as u64)));
     }
     print_result(target.display());
     Ok(Exit::Done)

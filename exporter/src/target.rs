@@ -32,13 +32,17 @@ pub struct TargetArguments {
     /// Keep a convolution's bias although the instance norm right behind it takes it away again
     #[arg(long, help_heading = HEADING)]
     keep_bias: bool,
+    /// Bytes above which large weights go to a file beside, so that tests need no 2 GB
+    #[arg(long, value_name = "BYTES", hide = true)]
+    largest_file: Option<usize>,
 }
 
 impl TargetArguments {
     /// What they ask for.
     pub(crate) fn target(&self) -> Target {
-        let Self { opset, batch, size, precision, io, keep_bias } = *self;
-        Target { opset, batch: batch.map(usize::from), size, precision, io, keep_bias, ..Target::default() }
+        let Self { opset, batch, size, precision, io, keep_bias, largest_file } = *self;
+        let largest_file = largest_file.unwrap_or(Target::default().largest_file);
+        Target { opset, batch: batch.map(usize::from), size, precision, io, keep_bias, largest_file }
     }
 }
 
@@ -50,7 +54,26 @@ fn size(text: &str) -> Result<[usize; 2], String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::Arguments;
+
+    #[test]
+    fn a_flag_that_makes_no_sense_says_what_does() {
+        let cases = [
+            ("--opset=16", "16 is not in 17..=26"),
+            ("--batch=0", "0 is not in 1..=256"),
+            ("--size=256", "use height x width in pixels, as in 256x384"),
+            ("--precision=int8", "use f32 or f16"),
+            ("--io=bytes", "use float, f16 or uint8"),
+        ];
+        for (flag, message) in cases {
+            let parsed = Arguments::try_parse_from(["exporter", "g.ot", "-o", "g.onnx", flag]);
+            let error = parsed.expect_err(message).to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
 
     #[test]
     fn a_size_is_height_by_width() {

@@ -63,6 +63,17 @@ pub enum ExportError {
     Channels(usize),
 }
 
+impl ExportError {
+    /// Whether the target is at fault, not the network or its weights.
+    pub fn is_of_target(&self) -> bool {
+        match self {
+            Self::Opset(_) | Self::EmptyBatch | Self::Size(_) => true,
+            Self::Weights(_) | Self::NotAGenerator(_) | Self::Range { .. } => false,
+            Self::PixelRange(..) | Self::Channels(_) => false,
+        }
+    }
+}
+
 /// An ONNX file, and what became of the weights on the way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exported {
@@ -117,7 +128,8 @@ pub fn export(metadata: &Metadata, weights: Vec<Weight>, target: &Target) -> Res
         metadata_props: vec![StringStringEntryProto { key: METADATA_KEY.into(), value: named.to_json() }],
         ..Default::default()
     };
-    let data = (model.encoded_len() > target.largest_file).then(|| move_out(&mut model, metadata.role.stem()));
+    let is_large = model.encoded_len() > target.largest_file;
+    let data = if is_large { move_out(&mut model, metadata.role.stem()) } else { None };
     Ok(Exported { model: model.encode_to_vec(), data, dropped: dropped.into_iter().collect(), vanished })
 }
 

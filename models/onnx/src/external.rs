@@ -74,12 +74,15 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Moves the large learned tensors out of a model.
-pub(crate) fn move_out(model: &mut ModelProto, stem: &str) -> Data {
+/// Moves the large learned tensors out of a model; none where there is none.
+pub(crate) fn move_out(model: &mut ModelProto, stem: &str) -> Option<Data> {
     static ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
     let initializers = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
     let large = |tensor: &&mut TensorProto| is_learned(&tensor.name) && tensor.raw_data.len() >= SMALL;
     let mut moved: Vec<&mut TensorProto> = initializers.filter(large).collect();
+    if moved.is_empty() {
+        return None;
+    }
     let (mut parts, mut offset, mut hash) = (Vec::new(), 0, Sha256::new());
     for tensor in &mut moved {
         let content = std::mem::take(&mut tensor.raw_data);
@@ -99,7 +102,7 @@ pub(crate) fn move_out(model: &mut ModelProto, stem: &str) -> Data {
     for tensor in moved {
         tensor.external_data.insert(0, entry("location", &name));
     }
-    Data { name, parts }
+    Some(Data { name, parts })
 }
 
 fn entry(key: &str, value: impl ToString) -> StringStringEntryProto {

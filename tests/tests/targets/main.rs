@@ -3,6 +3,8 @@
 //!
 //! `cargo nextest run -p tests every_target --no-capture` prints the table.
 
+mod exactness;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
