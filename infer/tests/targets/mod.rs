@@ -106,7 +106,7 @@ fn wide_network() -> Network {
 
 /// Its weights, of which all but the middle are zero.
 fn wide_identity() -> Vec<Weight> {
-    let middle = |place: usize| place / 121 % 4 == 0 && place % 121 == 60; // [to, from, 11, 11] with to = from
+    let middle = |place: usize| (place / 121).is_multiple_of(4) && place % 121 == 60; // [to, from, 11, 11] with to = from
     let numbers = (0..9 * 121).map(|place| if middle(place) { 1.0_f32 } else { 0.0 });
     let bytes = numbers.flat_map(f32::to_le_bytes).collect();
     let weight = Weight { name: "wide.weight".into(), shape: vec![3, 3, 11, 11], bytes };

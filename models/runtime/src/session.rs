@@ -8,7 +8,7 @@ use half::vec::HalfFloatVecExt;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef};
+use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
 use program::Device;
 
 use crate::library::{LibraryError, environment};
@@ -155,7 +155,7 @@ impl Session {
 
     /// What the input's numbers are, and the output's.
     fn numbers(&self) -> [Option<TensorElementType>; 2] {
-        [self.inner.inputs()[0].dtype(), self.inner.outputs()[0].dtype()].map(|kind| kind.tensor_type())
+        [self.inner.inputs()[0].dtype(), self.inner.outputs()[0].dtype()].map(ValueType::tensor_type)
     }
 
     fn other_numbers(&self, given: &'static str) -> SessionError {

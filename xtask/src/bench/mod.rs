@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast the programs are beside what people use today.
 
 mod environment;
+mod export;
 mod losses;
 mod statistics;
 mod train;
@@ -27,11 +28,18 @@ enum Bench {
     /// same weights, on the same pictures, batch 1, two threads, on the CPU. Prints a table in Markdown. Nothing else may
     /// run meanwhile: threads that spin on shared cores slow each other many times over.
     Train(train::Arguments),
+    /// Measure exported files beside those of PyTorch's own exporter
+    ///
+    /// Exports both families' full generators with `exporter` and with torch.onnx.export, for any shape and for one, and runs
+    /// them in ONNX Runtime in turns: one picture of 256×256, two threads, on the CPU. Prints a table in Markdown. As for
+    /// `train`, nothing else may run meanwhile.
+    Export(export::Arguments),
 }
 
 /// Measures what the command line asks for.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     match &arguments.bench {
         Bench::Train(arguments) => train::run(root, arguments),
+        Bench::Export(arguments) => export::run(root, arguments),
     }
 }
