@@ -191,7 +191,7 @@ fn every_target_computes_what_libtorch_does_in_three_runtimes_and_passes_the_che
     }
     std::fs::write(folder.path().join("index.json"), serde_json::json!(index).to_string()).expect("writable");
     let checked = under_the_onnx_package(folder.path(), &mut rows, &truths);
-    println!("{}", table(&rows, checked));
+    eprintln!("{}", table(&rows, checked));
     for row in &rows {
         let most = row.largest.iter().copied().fold(0.0, f32::max);
         assert!(most <= tolerance(row.precision, row.io), "{}, {}, {}: {most:e}", row.network, row.precision, row.io);
