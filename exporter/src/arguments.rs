@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use program::ConsoleArguments;
 
+use crate::target::TargetArguments;
+
 /// Turn a trained generator into an ONNX file, proven to compute the same
 ///
 /// libtorch and ONNX Runtime run on the same inputs before anything is written.
@@ -56,6 +58,9 @@ pub struct ExportArguments {
     /// ONNX file to write; an existing one is replaced once the new one is verified
     #[arg(short, long, required = true, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What the file is made for.
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
     /// Write the file without comparing it
     #[arg(long, help_heading = "Verification", conflicts_with_all = ["pictures", "report"])]
     pub(crate) no_verify: bool,

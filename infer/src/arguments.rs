@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use program::{ConsoleArguments, Device};
 
+use crate::contract::MOST_AT_ONCE;
 use crate::fit::Fit;
 
 /// Translate pictures with an exported generator
@@ -27,12 +28,13 @@ pub struct Arguments {
     ///
     /// train scales the shorter side to the model's training size, a number to that many pixels; native leaves the
     /// picture's size. All of them pad by reflection to the multiple that the network needs, and cut that off again.
-    /// squash makes every picture as wide and high as the training pictures.
+    /// squash makes every picture as wide and high as the training pictures. For a model that takes one size only, train
+    /// scales the picture to fit into it, squash to fill it, and a picture that the others leave larger fails.
     #[arg(long, default_value_t, value_name = "SIZE")]
     pub fit: Fit,
-    /// Pictures of one size that the network sees at once
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = batch)]
-    pub batch: usize,
+    /// Pictures of one size that the network sees at once [default: 1, or what the model takes]
+    #[arg(long, value_name = "N", value_parser = batch)]
+    pub batch: Option<usize>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: Device,
@@ -51,7 +53,7 @@ pub struct Arguments {
 }
 
 fn batch(text: &str) -> Result<usize, String> {
-    between(text, 256)
+    between(text, MOST_AT_ONCE)
 }
 
 fn threads(text: &str) -> Result<usize, String> {

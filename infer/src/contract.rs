@@ -2,6 +2,11 @@
 
 use models::shapes::{self, Shape};
 use models::{Metadata, Network, pixels};
+use models_onnx::proto::ModelProto;
+use models_onnx::{Interface, Precision};
+
+/// Pictures that a network may see at once.
+pub const MOST_AT_ONCE: usize = 256;
 
 /// The sizes that a model takes, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +17,8 @@ pub struct Sizes {
     pub multiple: u32,
     /// The smallest side.
     pub smallest: u32,
+    /// The one width and height that a model of fixed size takes.
+    pub fixed: Option<(u32, u32)>,
 }
 
 /// What one of our exports says about itself, as far as translating needs it.
@@ -21,6 +28,8 @@ pub struct Contract {
     pub sizes: Sizes,
     /// Memory without which it cannot translate a pixel: the layer with the largest input and output keeps both.
     pub bytes_per_pixel: u64,
+    /// What goes into its graph and comes out.
+    pub interface: Interface,
     metadata: Metadata,
 }
 
@@ -50,18 +59,36 @@ pub enum ContractError {
     /// A size that no picture has.
     #[error("has the training size {0}; it must be from 1 to 65535")]
     TrainingSize(usize),
+    /// A fixed batch that no machine needs.
+    #[error("takes {0} pictures at once; this program knows batches of 1 to {MOST_AT_ONCE}")]
+    Batch(usize),
+    /// A fixed size that no picture has.
+    #[error("takes pictures of {width}×{height} only; sides must be from 1 to 65535")]
+    FixedSize {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
 }
 
 impl Contract {
-    /// The contract of a model's file.
+    /// The contract of a model: what its metadata says of the network, and its graph of itself.
     ///
     /// # Errors
     /// See [`ContractError`]; the messages go behind the path, which the caller knows.
-    pub fn read(file: &[u8]) -> Result<Self, ContractError> {
-        Self::of(models_onnx::metadata(&models_onnx::parse(file.to_vec())?)?)
+    pub fn read(model: &ModelProto) -> Result<Self, ContractError> {
+        let (metadata, precision) = (models_onnx::metadata(model)?, models_onnx::precision(model));
+        // What is wrong with the network is worth more to a person than what is wrong with the graph.
+        let interface = models_onnx::interface(model);
+        Self::of(metadata, interface, precision)
     }
 
-    fn of(metadata: Metadata) -> Result<Self, ContractError> {
+    fn of(
+        metadata: Metadata,
+        interface: Result<Interface, models_onnx::ReadError>,
+        precision: Precision,
+    ) -> Result<Self, ContractError> {
         if !metadata.role.is_generator() {
             return Err(ContractError::NotAGenerator(metadata.role));
         }
@@ -73,24 +100,43 @@ impl Contract {
         let training_size = training_size.ok_or(ContractError::TrainingSize(metadata.training_size))?;
         let smallest = shapes::smallest_size(&metadata.network)? as u32;
         let multiple = shapes::size_multiple(&metadata.network) as u32;
-        let bytes_per_pixel = bytes_per_pixel(&metadata.network, smallest as usize * MANY)?;
-        Ok(Self { sizes: Sizes { training: training_size.into(), multiple, smallest }, bytes_per_pixel, metadata })
+        let number = match precision {
+            Precision::F32 => 4,
+            Precision::F16 => 2,
+        };
+        let bytes_per_pixel = number * numbers_per_pixel(&metadata.network, smallest as usize * MANY)?;
+        let interface = interface?;
+        if let Some(batch) = interface.batch.filter(|&batch| batch > MOST_AT_ONCE) {
+            return Err(ContractError::Batch(batch));
+        }
+        let fixed = interface.size.map(|[height, width]| fixed_size(&metadata.network, height, width)).transpose()?;
+        let sizes = Sizes { training: training_size.into(), multiple, smallest, fixed };
+        Ok(Self { sizes, bytes_per_pixel, interface, metadata })
     }
 
     /// The model in a few words.
     pub fn describe(&self) -> String {
         let Metadata { role, family, data_set, steps, .. } = &self.metadata;
         let family = family.map_or(String::new(), |family| format!(" ({family:?})").to_lowercase());
-        format!("{role}{family}, trained on {data_set} at {0}×{0}, {steps} steps", self.sizes.training)
+        let (size, interface) = (self.sizes.training, self.interface);
+        format!("{role}{family}, trained on {data_set} at {size}×{size}, {steps} steps; takes {interface}")
     }
 }
 
 /// Beside this many times the smallest side, the borders that layers add are next to nothing.
 const MANY: usize = 256;
 
+/// Width and height of a model that takes no other.
+fn fixed_size(network: &Network, height: usize, width: usize) -> Result<(u32, u32), ContractError> {
+    let side = |side: usize| u16::try_from(side).ok().map(u32::from);
+    let size = side(width).zip(side(height)).ok_or(ContractError::FixedSize { width, height })?;
+    shapes::check_size(network, height, width)?;
+    Ok(size)
+}
+
 /// All layers grow with the picture alike, so that one size speaks for all. Checks on the way that what comes out is a
 /// picture like the one that went in.
-fn bytes_per_pixel(network: &Network, side: usize) -> Result<u64, ContractError> {
+fn numbers_per_pixel(network: &Network, side: usize) -> Result<u64, ContractError> {
     let trace = shapes::trace(network, side, side)?;
     let input = Shape { channels: 3, height: side, width: side };
     if network.channels != input.channels || trace.output() != input {
@@ -100,7 +146,7 @@ fn bytes_per_pixel(network: &Network, side: usize) -> Result<u64, ContractError>
     let outputs = trace.steps.iter().map(|step| numbers(step.output));
     let inputs = [numbers(input)].into_iter().chain(outputs.clone());
     let largest = inputs.zip(outputs).map(|(input, output)| input + output).max().unwrap_or(0);
-    Ok(4 * largest / (side * side) as u64)
+    Ok(largest / (side * side) as u64)
 }
 
 #[cfg(test)]
@@ -108,7 +154,11 @@ mod tests {
     use models::families::{Family, GeneratorOptions};
     use models::{FORMAT_VERSION, Role};
 
+    use models_onnx::Io;
+
     use super::*;
+
+    const ANY: Interface = Interface { io: Io::Float, batch: None, size: None };
 
     fn metadata() -> Metadata {
         Metadata {
@@ -128,10 +178,25 @@ mod tests {
 
     #[test]
     fn a_generator_says_its_sizes_and_what_a_pixel_costs_at_least() {
-        let contract = Contract::of(metadata()).expect("a generator's");
-        assert_eq!(contract.sizes, Sizes { training: 256, multiple: 4, smallest: 8 });
-        // At full resolution 64 channels of 32-bit floats go into a layer and 64 come out.
-        assert!((512..520).contains(&contract.bytes_per_pixel), "{}", contract.bytes_per_pixel);
+        let of = |precision| Contract::of(metadata(), Ok(ANY), precision).expect("a generator's");
+        assert_eq!(of(Precision::F32).sizes, Sizes { training: 256, multiple: 4, smallest: 8, fixed: None });
+        // At full resolution 64 channels of floats go into a layer and 64 come out.
+        for (precision, bytes) in [(Precision::F32, 512..520), (Precision::F16, 256..260)] {
+            let found = of(precision).bytes_per_pixel;
+            assert!(bytes.contains(&found), "{precision}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_size_is_read_from_the_graph_and_must_be_the_networks() {
+        let of = |size| Contract::of(metadata(), Ok(Interface { size: Some(size), ..ANY }), Precision::F32);
+        assert_eq!(of([64, 96]).expect("multiples of 4").sizes.fixed, Some((96, 64)));
+        for (size, message) in
+            [([64, 90], "90×64 does not fit the network"), ([8, 70_000], "takes pictures of 70000×8 only")]
+        {
+            let error = of(size).expect_err(message).to_string();
+            assert!(error.contains(message), "{error}");
+        }
     }
 
     #[test]
@@ -151,7 +216,7 @@ mod tests {
             (Metadata { network: without_head, ..metadata() }, "a translation is as large as its picture"),
         ];
         for (metadata, message) in cases {
-            let error = Contract::of(metadata).expect_err(message).to_string();
+            let error = Contract::of(metadata, Ok(ANY), Precision::F32).expect_err(message).to_string();
             assert!(error.contains(message), "{error}");
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use models::pixels;
+use models_onnx::Io;
 use pictures::{Picture, crop, resize, shorter_size};
 
 use crate::contract::Sizes;
@@ -52,11 +53,21 @@ impl fmt::Display for Fit {
 impl Fit {
     /// What happens to the size, in plain words: shrinking photos must not surprise.
     pub fn describe(self, sizes: Sizes) -> String {
-        let Sizes { training: size, multiple, .. } = sizes;
-        let padded = match multiple {
-            1 => "not padded".to_owned(),
-            _ => format!("padded by reflection to a multiple of {multiple} while it is translated"),
+        let Sizes { training: size, multiple, fixed, .. } = sizes;
+        let padded = match (fixed, multiple) {
+            (Some((width, height)), _) => {
+                format!("padded by reflection to {width}×{height}, all that the model takes, while it is translated")
+            }
+            (None, 1) => "not padded".to_owned(),
+            (None, _) => format!("padded by reflection to a multiple of {multiple} while it is translated"),
         };
+        if let Some((width, height)) = fixed {
+            match self {
+                Self::Train => return format!("scaled to fit into {width}×{height}; {padded}"),
+                Self::Squash => return format!("squashed to {width}×{height}, all that the model takes"),
+                Self::Native | Self::Shorter(_) => {}
+            }
+        }
         match self {
             Self::Train => {
                 format!("the shorter side is scaled to {size} (the training size; --fit native keeps it); {padded}")
@@ -69,13 +80,42 @@ impl Fit {
 
     /// Columns and rows of a picture once it is scaled.
     fn scaled(self, picture: (u32, u32), sizes: Sizes) -> (u32, u32) {
-        match self {
-            Self::Train => shorter_size(picture, sizes.training),
-            Self::Native => picture,
-            Self::Shorter(pixels) => shorter_size(picture, pixels),
-            Self::Squash => (sizes.training, sizes.training),
+        match (self, sizes.fixed) {
+            (Self::Train, None) => shorter_size(picture, sizes.training),
+            (Self::Train, Some(room)) => fitting_into(room, picture),
+            (Self::Native, _) => picture,
+            (Self::Shorter(pixels), _) => shorter_size(picture, pixels),
+            (Self::Squash, fixed) => fixed.unwrap_or((sizes.training, sizes.training)),
         }
     }
+}
+
+/// The largest size of a picture's shape that has room.
+fn fitting_into(room: (u32, u32), (width, height): (u32, u32)) -> (u32, u32) {
+    let scale = (f64::from(room.0) / f64::from(width)).min(f64::from(room.1) / f64::from(height));
+    let side = |side: u32, most: u32| ((f64::from(side) * scale).round() as u32).clamp(1, most);
+    (side(width, room.0), side(height, room.1))
+}
+
+/// Why a picture does not get to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// It has no room in the memory.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// It is larger than the one size that the model takes.
+    #[error(
+        "would be {width}×{height} pixels for the network, and the model takes {0}×{1} only; use --fit train or squash",
+        fixed.0, fixed.1
+    )]
+    Fixed {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Columns and rows that the model takes.
+        fixed: (u32, u32),
+    },
 }
 
 /// A picture that would have more pixels than the network can see at once on this machine.
@@ -94,11 +134,20 @@ pub struct TooLarge {
     pub most: u64,
 }
 
+/// A picture's numbers in the order in which a model takes and gives them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// `[3, height, width]` in [-1, 1].
+    Planes(Vec<f32>),
+    /// `[height, width, 3]`.
+    Bytes(Vec<u8>),
+}
+
 /// A picture as the network sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
-    /// `[3, height, width]` in [-1, 1], padding included.
-    pub planes: Vec<f32>,
+    /// Its numbers, padding included.
+    pub pixels: Pixels,
     /// Columns and rows with the padding.
     pub padded: (u32, u32),
     /// Columns and rows without it; the padding is right and below, so that the
@@ -106,34 +155,47 @@ pub struct Fitted {
     pub content: (u32, u32),
 }
 
-/// Scales a picture as `fit` says and pads it by reflection to a size that the network takes.
+/// Scales a picture as `fit` says, pads it by reflection to a size that the network takes, and brings it to what the
+/// model's graph takes.
 ///
 /// # Errors
-/// If it would then have more than `most` pixels; nothing is allocated before that is known.
-pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, most: u64) -> Result<Fitted, TooLarge> {
+/// If it would then have more than `most` pixels, or more than the model takes; nothing is allocated before that is known.
+pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, io: Io, most: u64) -> Result<Fitted, FitError> {
     let content = fit.scaled(picture.dimensions(), sizes);
     let (width, height) = content;
     if u64::from(width) * u64::from(height) > most {
-        return Err(TooLarge { width, height, most });
+        return Err(TooLarge { width, height, most }.into());
+    }
+    if let Some(fixed) = sizes.fixed.filter(|fixed| width > fixed.0 || height > fixed.1) {
+        return Err(FitError::Fixed { width, height, fixed });
     }
     let scaled = resize(picture, width, height);
     let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
-    let padded = (legal(width), legal(height));
+    let padded = sizes.fixed.unwrap_or_else(|| (legal(width), legal(height)));
     let whole = match padded == content {
         true => scaled,
         false => Picture::from_fn(padded.0, padded.1, |x, y| {
             *scaled.get_pixel(mirrored(x, content.0), mirrored(y, content.1))
         }),
     };
-    let mut planes = vec![0.0; whole.as_raw().len()];
-    pixels::to_planes(&whole, &mut planes);
-    Ok(Fitted { planes, padded, content })
+    let pixels = match io {
+        Io::Uint8 => Pixels::Bytes(whole.into_raw()),
+        Io::Float | Io::F16 => {
+            let mut planes = vec![0.0; whole.as_raw().len()];
+            pixels::to_planes(&whole, &mut planes);
+            Pixels::Planes(planes)
+        }
+    };
+    Ok(Fitted { pixels, padded, content })
 }
 
-/// The translated picture without the padding, from planes `[3, height, width]` of the padded size.
-pub fn unfit(planes: &[f32], padded: (u32, u32), content: (u32, u32)) -> Picture {
-    let whole =
-        Picture::from_raw(padded.0, padded.1, pixels::to_interleaved(planes)).expect("as many planes as pixels");
+/// The translated picture without the padding, from numbers of the padded size.
+pub fn unfit(pixels: Pixels, padded: (u32, u32), content: (u32, u32)) -> Picture {
+    let bytes = match pixels {
+        Pixels::Planes(planes) => pixels::to_interleaved(&planes),
+        Pixels::Bytes(bytes) => bytes,
+    };
+    let whole = Picture::from_raw(padded.0, padded.1, bytes).expect("three bytes a pixel");
     crop(&whole, 0, 0, content.0, content.1)
 }
 
@@ -154,7 +216,7 @@ mod tests {
 
     /// The sizes of a paper generator: multiples of 4, 8 or more.
     fn sizes(training: u32) -> Sizes {
-        Sizes { training, multiple: 4, smallest: 8 }
+        Sizes { training, multiple: 4, smallest: 8, fixed: None }
     }
 
     #[test]
@@ -168,10 +230,32 @@ mod tests {
     #[test]
     fn a_thin_strip_is_refused_before_it_fills_the_memory() {
         let strip = Picture::new(1, 60_000);
-        let refused = |chosen| fit(&strip, chosen, sizes(256), 50_000_000).expect_err("256×15360000 pixels");
-        assert_eq!(refused(Fit::Train), TooLarge { width: 256, height: 15_360_000, most: 50_000_000 });
+        let refused = |chosen| fit(&strip, chosen, sizes(256), Io::Float, 50_000_000).expect_err("256×15360000 pixels");
+        assert_eq!(refused(Fit::Train), TooLarge { width: 256, height: 15_360_000, most: 50_000_000 }.into());
         assert!(refused(Fit::Shorter(65_535)).to_string().contains("room for 50 million at most"));
-        assert!(fit(&strip, Fit::Native, sizes(256), 50_000_000).is_ok());
+        assert!(fit(&strip, Fit::Native, sizes(256), Io::Float, 50_000_000).is_ok());
+    }
+
+    #[test]
+    fn a_model_of_one_size_gets_no_other() {
+        let sizes = Sizes { fixed: Some((48, 32)), ..sizes(256) };
+        let cases = [
+            (Fit::Train, (100, 30), (48, 14)),
+            (Fit::Train, (10, 20), (16, 32)),
+            (Fit::Train, (1, 9000), (1, 32)),
+            (Fit::Squash, (100, 30), (48, 32)),
+            (Fit::Native, (48, 5), (48, 5)),
+            (Fit::Shorter(20), (40, 20), (40, 20)),
+        ];
+        for (chosen, (width, height), content) in cases {
+            let fitted = fit(&Picture::new(width, height), chosen, sizes, Io::Uint8, u64::MAX).expect("it has room");
+            assert_eq!((fitted.content, fitted.padded), (content, (48, 32)), "{chosen} {width}×{height}");
+        }
+        let refused = fit(&Picture::new(49, 5), Fit::Native, sizes, Io::Uint8, u64::MAX).expect_err("49 columns");
+        assert_eq!(
+            refused.to_string(),
+            "would be 49×5 pixels for the network, and the model takes 48×32 only; use --fit train or squash"
+        );
     }
 
     proptest! {
@@ -180,17 +264,22 @@ mod tests {
             width in 1..70_u32,
             height in 1..70_u32,
             training in 8..40_u32,
+            io in prop_oneof![Just(Io::Float), Just(Io::Uint8)],
             chosen in prop_oneof![Just(Fit::Train), Just(Fit::Native), Just(Fit::Squash), (1..50_u32).prop_map(Fit::Shorter)],
         ) {
             let sizes = sizes(training);
             let picture = Picture::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
-            let fitted = fit(&picture, chosen, sizes, u64::MAX).expect("there is room");
+            let fitted = fit(&picture, chosen, sizes, io, u64::MAX).expect("there is room");
             let (padded_width, padded_height) = fitted.padded;
             for side in [padded_width, padded_height] {
                 prop_assert!(side % 4 == 0 && side >= 8, "{side}");
             }
-            prop_assert_eq!(fitted.planes.len() as u32, 3 * padded_width * padded_height);
-            let back = unfit(&fitted.planes, fitted.padded, fitted.content);
+            let numbers = match &fitted.pixels {
+                Pixels::Planes(planes) => planes.len(),
+                Pixels::Bytes(bytes) => bytes.len(),
+            };
+            prop_assert_eq!(numbers as u32, 3 * padded_width * padded_height);
+            let back = unfit(fitted.pixels, fitted.padded, fitted.content);
             prop_assert_eq!(back.dimensions(), fitted.content);
             let (scaled_width, scaled_height) = chosen.scaled((width, height), sizes);
             prop_assert_eq!(&back, &resize(&picture, scaled_width, scaled_height));

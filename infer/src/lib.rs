@@ -15,14 +15,16 @@ pub mod pipeline;
 pub mod plan;
 pub mod report;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bytes::Bytes;
 use models_runtime::{Options, Session};
 use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result};
 
 pub use arguments::Arguments;
-use contract::Contract;
+use contract::{Contract, ContractError};
 use pipeline::Pipeline;
 use plan::Plan;
 use report::Summary;
@@ -41,18 +43,29 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let model = &arguments.model;
     let file =
         std::fs::read(model).with_context(|| format!("--model {}", model.display())).or_exit(Exit::CannotStart)?;
-    let contract = Contract::read(&file).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
+    let file = Bytes::from(file);
+    let (contract, data) =
+        read(&file, model).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
+    let batch = batch(arguments.batch, contract.interface.batch)?;
     let plan = Plan::make(&arguments.inputs, &arguments.output, arguments.overwrite)?;
     let options = Options { device: arguments.device, threads: arguments.threads, ..Options::default() };
-    let session =
-        Session::open(&file, options).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
+    let session = Session::with_data(&file, data, options)
+        .with_context(|| model.display().to_string())
+        .or_exit(Exit::CannotStart)?;
     fs_err::create_dir_all(&arguments.output).or_exit(Exit::CannotStart)?;
     interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
 
     say_what_will_run(&console, &arguments, &contract, &session, &plan);
     let bar = console.start_bar(plan.work.len() as u64, "pictures");
     let most_pixels = memory::most_pixels(&session, contract.bytes_per_pixel);
-    let pipeline = Pipeline { sizes: contract.sizes, fit: arguments.fit, batch: arguments.batch, most_pixels };
+    let pipeline = Pipeline {
+        sizes: contract.sizes,
+        fit: arguments.fit,
+        io: contract.interface.io,
+        batch,
+        whole_batches: contract.interface.batch.is_some(),
+        most_pixels,
+    };
     let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
     let device = session.device();
     let mut said = Instant::now();
@@ -85,6 +98,25 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         (false, 0) => Exit::Done,
         (false, _) => Exit::Differs,
     })
+}
+
+/// What a model wants, and the folder of its weights where they are not in its file.
+fn read<'a>(file: &Bytes, path: &'a Path) -> Result<(Contract, Option<&'a Path>), ContractError> {
+    let model = models_onnx::parse(file.clone())?;
+    let contract = Contract::read(&model)?;
+    let folder = models_onnx::folder_of(path);
+    Ok((contract, models_onnx::check_data(&model, folder)?.then_some(folder)))
+}
+
+/// Pictures at once.
+fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
+    match (asked, fixed) {
+        (Some(asked), Some(fixed)) if asked != fixed => {
+            let message = format!("--batch {asked}: the model takes {fixed} at once and no other number; leave it out");
+            Err(Failure::new(Exit::Usage, message))
+        }
+        _ => Ok(fixed.or(asked).unwrap_or(1)),
+    }
 }
 
 fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, session: &Session, plan: &Plan) {

@@ -9,18 +9,20 @@
 //! give back. No thread of a pool waits for anything, so neither pool can block itself; and what is in memory is at most
 //! the decoded queue, one batch, and the permitted encodings.
 
+use std::iter::repeat_n;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use anyhow::bail;
-use models_runtime::Session;
+use models_onnx::Io;
+use models_runtime::{Session, SessionError};
 use pictures::Format;
 use program::{files, interrupt};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::contract::Sizes;
-use crate::fit::{Fit, Fitted, fit, unfit};
+use crate::fit::{Fit, Fitted, Pixels, fit, unfit};
 use crate::plan::Item;
 use crate::report::Outcome;
 
@@ -31,8 +33,13 @@ pub struct Pipeline {
     pub sizes: Sizes,
     /// The size that the network sees.
     pub fit: Fit,
+    /// What the model takes and gives.
+    pub io: Io,
     /// Pictures of one size that the network sees at once, at most.
     pub batch: usize,
+    /// Whether it takes that many and no fewer. The last picture then stands for those that lack, and what the network
+    /// makes of it again is dropped.
+    pub whole_batches: bool,
     /// Pixels of a picture for which the machine has memory.
     pub most_pixels: u64,
 }
@@ -97,68 +104,95 @@ impl Pipeline {
                 Err(outcome) => encoder.outcomes.send(outcome).expect("the receiver outlives the pipeline"),
                 Ok(picture) => {
                     if batch.first().is_some_and(|first| first.fitted.padded != picture.fitted.padded) {
-                        run_batch(session, std::mem::take(&mut batch), encoder);
+                        self.run_batch(session, std::mem::take(&mut batch), encoder);
                     }
                     batch.push(picture);
                     if batch.len() == self.batch {
-                        run_batch(session, std::mem::take(&mut batch), encoder);
+                        self.run_batch(session, std::mem::take(&mut batch), encoder);
                     }
                 }
             }
             tell();
         }
-        run_batch(session, batch, encoder);
+        self.run_batch(session, batch, encoder);
     }
 
     fn decode(self, item: Item) -> Result<Decoded, Outcome> {
         let read = || {
             let (picture, format) = pictures::read_with_format(&item.input)?;
-            anyhow::Ok((format, fit(&picture, self.fit, self.sizes, self.most_pixels)?))
+            anyhow::Ok((format, fit(&picture, self.fit, self.sizes, self.io, self.most_pixels)?))
         };
         match read() {
             Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
             Err(error) => Err(Outcome { input: item.input, result: Err(error) }),
         }
     }
-}
 
-fn pool(name: &'static str, threads: usize) -> ThreadPool {
-    let named = move |index| format!("{name}-{index}");
-    ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build().expect("threads can be started")
-}
+    /// Runs a batch, and where that fails its pictures one by one, so that none fails for another's sake.
+    fn run_batch(self, session: &mut Session, batch: Vec<Decoded>, encoder: &mut Encoder<'_>) {
+        match self.translated(session, &batch) {
+            Ok(translated) => {
+                for (picture, pixels) in batch.into_iter().zip(translated) {
+                    encoder.encode(picture, pixels);
+                }
+            }
+            Err(error) if batch.len() == 1 => {
+                let input = batch.into_iter().next().expect("there is one").item.input;
+                let outcome = Outcome { input, result: Err(error) };
+                encoder.outcomes.send(outcome).expect("the receiver outlives the pipeline");
+            }
+            Err(_) => batch.into_iter().for_each(|picture| self.run_batch(session, vec![picture], encoder)),
+        }
+    }
 
-/// Runs a batch, and where that fails its pictures one by one, so that none fails for another's sake.
-fn run_batch(session: &mut Session, batch: Vec<Decoded>, encoder: &mut Encoder<'_>) {
-    match translated(session, &batch) {
-        Ok(planes) => {
-            for (picture, planes) in batch.into_iter().zip(planes) {
-                encoder.encode(picture, planes);
+    /// The network's output for each picture of a batch, all of one padded size.
+    fn translated(self, session: &mut Session, batch: &[Decoded]) -> anyhow::Result<Vec<Pixels>> {
+        let Some(first) = batch.first() else { return Ok(Vec::new()) };
+        let (width, height) = (first.fitted.padded.0 as usize, first.fitted.padded.1 as usize);
+        let count = if self.whole_batches { self.batch } else { batch.len() };
+        let (mut planes, mut bytes) = (Vec::new(), Vec::new());
+        for picture in batch {
+            match &picture.fitted.pixels {
+                Pixels::Planes(picture) => planes.push(picture.as_slice()),
+                Pixels::Bytes(picture) => bytes.push(picture.as_slice()),
             }
         }
-        Err(error) if batch.len() == 1 => {
-            let input = batch.into_iter().next().expect("there is one").item.input;
-            encoder.outcomes.send(Outcome { input, result: Err(error) }).expect("the receiver outlives the pipeline");
-        }
-        Err(_) => batch.into_iter().for_each(|picture| run_batch(session, vec![picture], encoder)),
+        Ok(match self.io {
+            Io::Uint8 => {
+                let run = |input: &[u8], shape| session.run_bytes(input, shape);
+                through(&bytes, [count, height, width, 3], run)?.into_iter().map(Pixels::Bytes).collect()
+            }
+            Io::Float | Io::F16 => {
+                let run = |input: &[f32], shape| session.run(input, shape);
+                through(&planes, [count, 3, height, width], run)?.into_iter().map(Pixels::Planes).collect()
+            }
+        })
     }
 }
 
-/// The network's output for each picture of a batch, all of one padded size.
-fn translated(session: &mut Session, batch: &[Decoded]) -> anyhow::Result<Vec<Vec<f32>>> {
-    let Some(first) = batch.first() else { return Ok(Vec::new()) };
-    let (width, height) = first.fitted.padded;
-    let shape = [batch.len(), 3, height as usize, width as usize];
-    let (output, output_shape) = match batch {
-        [alone] => session.run(&alone.fitted.planes, shape)?,
+/// Pictures through the network as one batch of `shape`; the last stands for those that lack.
+fn through<T: Copy>(
+    pictures: &[&[T]],
+    shape: [usize; 4],
+    run: impl FnOnce(&[T], [usize; 4]) -> Result<(Vec<T>, [usize; 4]), SessionError>,
+) -> anyhow::Result<Vec<Vec<T>>> {
+    let (Some(last), [count, ..]) = (pictures.last(), shape) else { return Ok(Vec::new()) };
+    let (output, output_shape) = match (pictures, count) {
+        ([alone], 1) => run(alone, shape)?,
         _ => {
-            let planes: Vec<&[f32]> = batch.iter().map(|picture| picture.fitted.planes.as_slice()).collect();
-            session.run(&planes.concat(), shape)?
+            let lacking = repeat_n(last, count - pictures.len());
+            run(&pictures.iter().chain(lacking).copied().collect::<Vec<_>>().concat(), shape)?
         }
     };
     if output_shape != shape {
         bail!("the model gives {output_shape:?} for {shape:?}");
     }
-    Ok(output.chunks_exact(output.len() / batch.len()).map(<[f32]>::to_vec).collect())
+    Ok(output.chunks_exact(output.len() / count).take(pictures.len()).map(<[T]>::to_vec).collect())
+}
+
+fn pool(name: &'static str, threads: usize) -> ThreadPool {
+    let named = move |index| format!("{name}-{index}");
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build().expect("threads can be started")
 }
 
 /// Hands out work to the encoding pool, as many pictures at once as there are permits.
@@ -175,23 +209,24 @@ fn permits(count: usize) -> (SyncSender<()>, Receiver<()>) {
 }
 
 impl Encoder<'_> {
-    fn encode(&mut self, picture: Decoded, planes: Vec<f32>) {
+    fn encode(&mut self, picture: Decoded, pixels: Pixels) {
         self.permits.1.recv().expect("the sender is beside it");
         let (give_back, outcomes) = (self.permits.0.clone(), self.outcomes.clone());
         self.pool.spawn(move || {
-            let result = write(&picture, &planes);
+            let result = write(&picture, pixels);
             outcomes.send(Outcome { input: picture.item.input, result }).expect("the receiver outlives the pipeline");
             let _ended = give_back.send(()); // an error means that nobody waits any more
         });
     }
 }
 
-fn write(picture: &Decoded, planes: &[f32]) -> anyhow::Result<()> {
-    if planes.iter().any(|value| value.is_nan()) {
+fn write(picture: &Decoded, pixels: Pixels) -> anyhow::Result<()> {
+    // Of bytes nobody can tell: NaN is black there.
+    if matches!(&pixels, Pixels::Planes(planes) if planes.iter().any(|value| value.is_nan())) {
         bail!("the network gives NaN for it");
     }
     let Fitted { padded, content, .. } = picture.fitted;
-    let bytes = pictures::encode(&unfit(planes, padded, content), picture.format)?;
+    let bytes = pictures::encode(&unfit(pixels, padded, content), picture.format)?;
     let output: &PathBuf = &picture.item.output;
     Ok(files::write_whole(output, &bytes)?)
 }

@@ -2,6 +2,7 @@
 
 mod odd_inputs;
 mod support;
+mod targets;
 
 use std::ffi::OsStr;
 use std::fs::Permissions;

@@ -78,7 +78,7 @@ pub struct Metadata {
     pub seed: u64,
     /// Program and version that wrote it.
     pub program: String,
-    /// [`crate::weights_hash`] of the weights; in exported files.
+    /// [`crate::weights_hash`] of the weights that were exported, before any was rounded or left out; in exported files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
 }

@@ -10,10 +10,11 @@ pub fn to_float(byte: u8) -> f32 {
     f32::from(byte) / 127.5 - 1.0
 }
 
-/// The nearest byte to a network's number; what lies outside [-1, 1] is clamped, and NaN is black.
+/// The nearest byte to a network's number; what lies outside [-1, 1] is clamped, and NaN is black. Halves go to the even
+/// byte, as ONNX rounds: a model that gives bytes gives these.
 pub fn to_byte(value: f32) -> u8 {
     // `as` saturates, and takes NaN to 0.
-    ((value + 1.0) * 127.5).round() as u8
+    ((value + 1.0) * 127.5).round_ties_even() as u8
 }
 
 /// Interleaved bytes `[h, w, 3]` to planes `[3, h, w]`.
@@ -50,6 +51,18 @@ mod tests {
     fn every_byte_survives() {
         for byte in 0..=255 {
             assert_eq!(to_byte(to_float(byte)), byte);
+        }
+    }
+
+    #[test]
+    fn halves_go_to_the_even_byte() {
+        let between = |byte: u8| (to_float(byte) + to_float(byte + 1)) / 2.0;
+        // Two whose half is exact in 32 bits: most are not, and have a nearest byte.
+        let exact = |byte: &u8| ((between(*byte) + 1.0) * 127.5).fract() == 0.5;
+        let halves: Vec<u8> = (0..255).filter(exact).collect();
+        assert!(halves.contains(&127), "0 lies between 127 and 128");
+        for byte in halves {
+            assert_eq!(to_byte(between(byte)) % 2, 0, "{byte}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! A network with weights and an input, and what each runtime makes of it.
 
 use models::{FORMAT_VERSION, Metadata, Network, Role, Weight, parameters, pixels};
+use models_onnx::{Exported, Target};
 use models_runtime::{Options, Session};
 use models_torch::Module;
 use program::Device;
@@ -47,6 +48,11 @@ impl Problem {
 
     /// The problem as a generator's ONNX file.
     pub fn to_onnx(&self) -> Vec<u8> {
+        self.exported(&Target::default()).model
+    }
+
+    /// The same, made for something.
+    pub fn exported(&self, target: &Target) -> Exported {
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
             role: Role::GAb,
@@ -60,7 +66,7 @@ impl Problem {
             program: "tests".into(),
             weights_sha256: None,
         };
-        models_onnx::export(&metadata, self.weights.clone()).expect("the weights are the network's")
+        models_onnx::export(&metadata, self.weights.clone(), target).expect("the weights are the network's")
     }
 }
 

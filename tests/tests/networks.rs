@@ -2,6 +2,7 @@
 
 use models::families::{Family, GeneratorOptions, UpConvolution};
 use models::{parameters, weights_hash};
+use models_onnx::Target;
 use models_torch::{Format, SavedNetwork, Weights};
 use program::Device;
 use rand::SeedableRng;
@@ -33,7 +34,8 @@ fn the_parameter_table_the_libtorch_weights_and_the_onnx_initializers_agree() {
             .collect();
         assert_eq!(table, in_libtorch, "{family:?}");
 
-        let file = Problem::random(network, 1, 16, 16, 1).to_onnx();
+        let target = Target { keep_bias: true, ..Target::default() };
+        let file = Problem::random(network, 1, 16, 16, 1).exported(&target).model;
         let model = models_onnx::parse(file).expect("our own file");
         let in_onnx: Vec<_> = models_onnx::weights(&model)
             .expect("our own storage")
@@ -91,7 +93,7 @@ fn a_network_keeps_its_weights_and_metadata_from_ot_to_onnx() {
         let path = folder.path().join(name);
         program::files::write_whole(&path, &models_torch::encode(&saved, format).expect("fits")).expect("writable");
         let read = models_torch::read(&path).expect("our own file");
-        let again = models_onnx::export(&read.metadata, read.weights).expect("fits");
+        let again = models_onnx::export(&read.metadata, read.weights, &Target::default()).expect("fits").model;
         assert_eq!(again, problem.to_onnx(), "{name}: the same bytes as without the detour");
     }
     assert_eq!(metadata.weights_sha256, Some(weights_hash(&problem.weights)));

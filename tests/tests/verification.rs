@@ -30,8 +30,17 @@ impl Exported {
         let Problem { network, weights, .. } = &self.problem;
         let module = || Ok(Module::from_weights(network.clone(), weights, tch::Device::Cpu)?);
         let file = self.model.encode_to_vec();
-        verify(&Pair { module: &module, file: &file, training_size: Some(16), largest_size: 64, pictures: None })
-            .expect("both sides are there")
+        verify(&Pair {
+            module: &module,
+            file: &file,
+            folder: None,
+            interface: models_onnx::interface(&self.model).expect("our own file"),
+            precision: models_onnx::precision(&self.model),
+            training_size: Some(16),
+            largest_size: 64,
+            pictures: None,
+        })
+        .expect("both sides are there")
     }
 
     /// The file with a fault is caught, and the layer named.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use models::{Network, pixels, shapes};
+use models_onnx::{Io, Precision};
 use pictures::Picture;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -40,11 +41,23 @@ pub struct Case {
     pub values: Vec<f32>,
 }
 
+impl Case {
+    /// The input with the nearest numbers that a byte stands for.
+    fn in_bytes(mut self) -> Self {
+        self.values.iter_mut().for_each(|value| *value = pixels::to_float(pixels::to_byte(*value)));
+        self
+    }
+}
+
 /// What is compared: any number and size of pictures, or only what a file takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Accepted {
     /// Largest side, in pixels: beyond some size every layer only does more of the same.
     pub largest: usize,
+    /// What goes in.
+    pub io: Io,
+    /// What convolutions compute in.
+    pub precision: Precision,
     /// Pictures at once.
     pub batch: Option<usize>,
     /// Rows and columns.
@@ -78,7 +91,11 @@ pub fn cases(
     ];
     let mut random = Pcg64::seed_from_u64(0);
     let mut cases: Vec<Case> = Vec::new();
-    for (content, [batch, height, width]) in plan {
+    // Rounded to 16 bits, most of a faint input's contrast is noise.
+    let in_16_bits = accepted.precision == Precision::F16 || accepted.io == Io::F16;
+    for (content, [batch, height, width]) in
+        plan.into_iter().filter(|(content, _)| !in_16_bits || *content == Content::Noise)
+    {
         let [height, width] = accepted.size.unwrap_or([height, width]);
         let shape = [accepted.batch.unwrap_or(batch), height, width];
         // Where sizes are fixed, or the training size is one of the others, some are the same.
@@ -89,7 +106,10 @@ pub fn cases(
     if let Some(folder) = pictures {
         cases.extend(from_pictures(folder, training, multiple, accepted)?);
     }
-    Ok(cases)
+    Ok(match accepted.io {
+        Io::Uint8 => cases.into_iter().map(Case::in_bytes).collect(),
+        Io::Float | Io::F16 => cases,
+    })
 }
 
 fn draw(content: &Content, channels: usize, [batch, height, width]: [usize; 3], random: &mut Pcg64) -> Vec<f32> {
@@ -138,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    const ANY: Accepted = Accepted { largest: 512, batch: None, size: None };
+    const ANY: Accepted = Accepted { largest: 512, io: Io::Float, precision: Precision::F32, batch: None, size: None };
 
     fn shapes_of(training: Option<usize>, accepted: Accepted) -> Vec<[usize; 3]> {
         let network = Family::Paper.generator(GeneratorOptions::sized(2, 1));
@@ -164,6 +184,15 @@ mod tests {
     fn a_file_of_one_size_is_given_only_that() {
         let fixed = Accepted { batch: Some(2), size: Some([16, 24]), ..ANY };
         assert_eq!(shapes_of(Some(64), fixed), [[2, 16, 24]; 2], "noise and faint");
+    }
+
+    #[test]
+    fn a_file_of_bytes_is_given_numbers_that_bytes_stand_for() {
+        let network = Family::Paper.generator(GeneratorOptions::sized(2, 1));
+        let cases = cases(&network, Some(16), Accepted { io: Io::Uint8, ..ANY }, None).expect("it fits");
+        let values = || cases.iter().flat_map(|case| &case.values);
+        assert!(values().all(|&value| value == pixels::to_float(pixels::to_byte(value))));
+        assert!(values().any(|&value| value < -0.9) && values().any(|&value| value > 0.9));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use models::shapes::{self, Shape, Step};
+use models_onnx::Target;
 use models_onnx::proto::ModelProto;
 use models_runtime::{Options, Session, SessionError, Value};
 use models_torch::Module;
@@ -14,10 +15,9 @@ use program::Device;
 use prost::Message;
 use serde::Serialize;
 
-use super::VerificationError;
 use super::cases::Case;
 use super::difference::distance;
-use super::reference;
+use super::{Pair, TIMES_OWN_ROUNDING, VerificationError, reference, runtime};
 
 /// The first layer that is not the same on both sides.
 #[derive(Clone, Debug, Serialize)]
@@ -98,11 +98,11 @@ impl fmt::Display for Divergence {
 
 /// How far a layer's output may be off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowed {
+struct Allowed {
     /// Of its largest number, or of 1 where that is less.
-    pub(super) tolerance: f32,
+    tolerance: f32,
     /// Of what 32-bit floats make of it in libtorch, beside 64-bit ones.
-    pub(super) times_own_rounding: f32,
+    times_own_rounding: f32,
 }
 
 /// One layer's output on libtorch's side.
@@ -118,16 +118,15 @@ struct Expected {
 }
 
 /// Finds the first layer that differs by more than is allowed; none where all agree.
-pub(super) fn first_difference(
-    module: &Module,
-    model: &ModelProto,
-    case: &Case,
-    allowed: Allowed,
-) -> Result<Option<Divergence>, VerificationError> {
-    let expected = expected(module, case)?;
-    let [batch, height, width] = case.shape;
-    let shape = [batch, module.network().channels, height, width];
-    let (values, refused) = values(model, &case.values, shape)?;
+pub(super) fn first_difference(pair: &Pair<'_>, case: &Case) -> Result<Option<Divergence>, VerificationError> {
+    let module = (pair.module)()?;
+    let channels = module.network().channels;
+    let expected = expected(&module, pair, case)?;
+    drop(module);
+    let model = models_onnx::parse(pair.file.to_vec())?;
+    let (values, refused) = values(&model, pair, case, channels)?;
+    // Bytes are rounded behind the last layer only.
+    let allowed = Allowed { tolerance: pair.precision.tolerance(), times_own_rounding: TIMES_OWN_ROUNDING };
 
     let nodes = model.graph.iter().flat_map(|graph| &graph.node);
     let named: HashSet<&str> = nodes.flat_map(|node| &node.output).map(String::as_str).collect();
@@ -153,11 +152,12 @@ pub(super) fn first_difference(
     Ok(first)
 }
 
-fn expected(module: &Module, case: &Case) -> Result<Vec<Expected>, VerificationError> {
+fn expected(module: &Module, pair: &Pair<'_>, case: &Case) -> Result<Vec<Expected>, VerificationError> {
     let [batch, height, width] = case.shape;
     let steps = shapes::trace(module.network(), height, width)?.steps;
     let norms: Vec<bool> = steps.iter().skip(1).map(|step| step.kind == "instance norm").chain([false]).collect();
-    let names = models_onnx::value_names(module.network());
+    let target = Target { io: pair.interface.io, precision: pair.precision, ..Target::default() };
+    let names = models_onnx::value_names(module.network(), &target);
     let outputs = reference::outputs(module, case)?;
     let mut layers = Vec::new();
     for (((step, name), (numbers, rounding)), before_norm) in steps.into_iter().zip(names).zip(outputs).zip(norms) {
@@ -171,14 +171,16 @@ fn expected(module: &Module, case: &Case) -> Result<Vec<Expected>, VerificationE
 /// Every value of the graph, in its order; and why there are not all of them.
 fn values(
     model: &ModelProto,
-    input: &[f32],
-    shape: [usize; 4],
+    pair: &Pair<'_>,
+    case: &Case,
+    channels: usize,
 ) -> Result<(Vec<Value>, Option<String>), VerificationError> {
     let nodes = model.graph.as_ref().map_or(0, |graph| graph.node.len());
     let run = |nodes: usize| -> Result<Vec<Value>, SessionError> {
         let options = Options { device: Device::Cpu, as_written: true, ..Options::default() };
         let model = models_onnx::prefix(model, nodes).encode_to_vec();
-        Session::open_many(&model, options)?.values(input, shape)
+        let mut session = Session::open_many(&model, pair.folder, options)?;
+        runtime::values(&mut session, pair.interface.io, case, channels)
     };
     let refused = match run(nodes) {
         Ok(values) => return Ok((values, None)),

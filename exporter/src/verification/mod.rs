@@ -8,12 +8,13 @@ mod difference;
 mod layers;
 mod reference;
 mod report;
+mod runtime;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use models::shapes;
-use models_onnx::ReadError;
+use models_onnx::{Interface, Io, Precision, ReadError};
 use models_runtime::{Options, Session, SessionError};
 use models_torch::Module;
 use program::Device;
@@ -22,13 +23,8 @@ use tch::TchError;
 
 pub use cases::{Accepted, Case, Content};
 pub use difference::Difference;
-use layers::Allowed;
 pub use layers::{Divergence, Found};
 pub use report::Report;
-
-/// The largest difference of outputs in [-1, 1] that still counts as the same. In 32-bit floats two runtimes differ by
-/// about 1e-5 over a whole generator, since they sum in other orders; an 8-bit step is 8e-3.
-pub const TOLERANCE: f32 = 1e-4;
 
 /// Where outputs differ by more than the tolerance, they still count as the same if ONNX Runtime is no further from what
 /// 64-bit floats give than so many times libtorch's own 32-bit floats are: at the smallest sizes a norm divides by the
@@ -69,6 +65,11 @@ pub enum Verdict {
     },
     /// Another result.
     Differs,
+    /// The same here, but not where convolutions compute in 16 bits, as the file asks for.
+    TooCoarse {
+        /// How far libtorch in 16 bits is from libtorch in 32.
+        largest: f32,
+    },
     /// ONNX Runtime gives none.
     Fails {
         /// What it says.
@@ -106,6 +107,12 @@ pub struct Pair<'a> {
     pub module: &'a dyn Fn() -> anyhow::Result<Module>,
     /// The ONNX file's bytes.
     pub file: &'a [u8],
+    /// Where the weights lie that are not in it.
+    pub folder: Option<&'a Path>,
+    /// What it takes and gives.
+    pub interface: Interface,
+    /// What its convolutions compute in.
+    pub precision: Precision,
     /// Side of the pictures that it was trained on, where that is known.
     pub training_size: Option<usize>,
     /// Side of the largest picture to compare, in pixels.
@@ -114,86 +121,102 @@ pub struct Pair<'a> {
     pub pictures: Option<&'a Path>,
 }
 
+impl Pair<'_> {
+    /// The largest difference of outputs in [-1, 1] that still counts as the same.
+    fn tolerance(&self) -> f32 {
+        /// From one byte to the next.
+        const STEP: f32 = 1.0 / 127.5;
+        let tolerance = self.precision.tolerance();
+        match self.interface.io {
+            Io::F16 => tolerance.max(Precision::F16.tolerance()), // both ends are rounded to 11 bits
+            Io::Uint8 => tolerance + STEP / 2.0,                  // rounded to the nearest
+            Io::Float => tolerance,
+        }
+    }
+}
+
 /// Compares a network and its ONNX file on all inputs; where they differ, layer by layer.
 ///
 /// # Errors
 /// If either side cannot be had. A difference is no error: see [`Report::agrees`].
 pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
+    let Interface { io, batch, size } = pair.interface;
     let module = (pair.module)()?;
-    let accepted = Accepted { largest: pair.largest_size, batch: None, size: None };
+    let accepted = Accepted { largest: pair.largest_size, io, precision: pair.precision, batch, size };
     let cases = cases::cases(module.network(), pair.training_size, accepted, pair.pictures)?;
-    let expected: Vec<reference::Timed> =
-        cases.iter().map(|case| reference::output(&module, case)).collect::<Result<_, _>>()?;
+    let mut expected = Vec::new();
+    for case in &cases {
+        let output = reference::output(&module, case)?;
+        let coarse = match pair.precision {
+            Precision::F32 => None,
+            Precision::F16 => {
+                Some(Difference::of(&reference::output_in_16_bits(&module, case)?, &output.values).largest)
+            }
+        };
+        expected.push((output, coarse));
+    }
     let channels = module.network().channels;
     drop(module);
 
-    let mut comparisons = Vec::new();
-    let mut session = match Session::open(pair.file, Options { device: Device::Cpu, ..Options::default() }) {
+    let mut report = Report { tolerance: pair.tolerance(), comparisons: Vec::new(), divergence: None };
+    let options = Options { device: Device::Cpu, ..Options::default() };
+    let mut session = match Session::with_data(pair.file, pair.folder, options) {
         Ok(session) => Ok(session),
         Err(SessionError::Model(reason)) => Err(reason.to_string()),
         Err(error) => return Err(error.into()),
     };
-    for (case, expected) in cases.iter().zip(&expected) {
+    for (case, (expected, coarse)) in cases.iter().zip(&expected) {
         let start = Instant::now();
-        let [batch, height, width] = case.shape;
         let found = match &mut session {
-            Ok(session) => {
-                session.run(&case.values, [batch, channels, height, width]).map_err(|error| error.to_string())
-            }
+            Ok(session) => runtime::output(session, io, case, channels).map_err(|error| error.to_string()),
             Err(reason) => Err(reason.clone()),
         };
-        let failed = comparisons.iter().any(|comparison: &Comparison| !comparison.agrees());
-        comparisons.push(compare(case, expected, found, start.elapsed(), pair, failed)?);
+        let time = start.elapsed();
+        let (difference, verdict) = match found {
+            Err(reason) => (Difference::of(&[], &[]), Verdict::Fails { reason }),
+            Ok(found) => {
+                let difference = Difference::of(&found, &expected.values);
+                (difference, judge(case, expected, &found, *coarse, pair, report.agrees())?)
+            }
+        };
+        report.comparisons.push(Comparison {
+            content: case.content.clone(),
+            shape: case.shape,
+            difference,
+            verdict,
+            torch_seconds: expected.time.as_secs_f64(),
+            runtime_seconds: time.as_secs_f64(),
+        });
     }
     drop(session);
-    let mut report = Report { tolerance: TOLERANCE, comparisons, divergence: None };
-    if let Some(place) = report.comparisons.iter().position(|comparison| !comparison.agrees()) {
-        let model = models_onnx::parse(pair.file.to_vec())?;
-        let allowed = Allowed { tolerance: TOLERANCE, times_own_rounding: TIMES_OWN_ROUNDING };
-        report.divergence = layers::first_difference(&(pair.module)()?, &model, &cases[place], allowed)?;
+    let differs = |comparison: &Comparison| matches!(comparison.verdict, Verdict::Differs | Verdict::Fails { .. });
+    if let Some(place) = report.comparisons.iter().position(differs) {
+        report.divergence = layers::first_difference(pair, &cases[place])?;
     }
     Ok(report)
 }
 
-fn compare(
+fn judge(
     case: &Case,
     expected: &reference::Timed,
-    found: Result<(Vec<f32>, [usize; 4]), String>,
-    runtime: Duration,
+    found: &[f32],
+    coarse: Option<f32>,
     pair: &Pair<'_>,
-    failed: bool,
-) -> Result<Comparison, VerificationError> {
-    let [_, height, width] = case.shape;
-    let (difference, verdict) = match found {
-        Err(reason) => (Difference::of(&[], &[]), Verdict::Fails { reason }),
-        Ok((found, [.., rows, columns])) if [rows, columns] == [height, width] => {
-            let difference = Difference::of(&found, &expected.values);
-            let verdict = match difference.largest <= TOLERANCE {
-                true => Verdict::Same,
-                false if failed => Verdict::Differs, // one is enough: 64-bit floats take their time
-                false => beside_exact(case, &expected.values, &found, pair)?,
-            };
-            (difference, verdict)
-        }
-        Ok((_, shape)) => {
-            let reason = format!("its output is {shape:?} for an input of {height}×{width}");
-            (Difference::of(&[], &[]), Verdict::Fails { reason })
-        }
-    };
-    Ok(Comparison {
-        content: case.content.clone(),
-        shape: case.shape,
-        difference,
-        verdict,
-        torch_seconds: expected.time.as_secs_f64(),
-        runtime_seconds: runtime.as_secs_f64(),
-    })
-}
-
-/// Judges by 64-bit floats whether a difference is rounding.
-fn beside_exact(case: &Case, torch: &[f32], runtime: &[f32], pair: &Pair<'_>) -> Result<Verdict, VerificationError> {
+    agreed: bool,
+) -> Result<Verdict, VerificationError> {
+    let tolerance = pair.tolerance();
+    let largest = Difference::of(found, &expected.values).largest;
+    if largest <= tolerance {
+        return Ok(match coarse.filter(|&coarse| coarse > tolerance) {
+            Some(largest) => Verdict::TooCoarse { largest },
+            None => Verdict::Same,
+        });
+    }
+    if !agreed || largest.is_infinite() {
+        return Ok(Verdict::Differs); // one is enough: 64-bit floats take their time
+    }
     let exact = reference::exact_output(&(pair.module)()?, case)?;
-    let [own, others] = [torch, runtime].map(|values| Difference::of(values, &exact).largest);
-    let allowed = TOLERANCE.max(TIMES_OWN_ROUNDING * own);
+    let [own, others] = [&expected.values, found].map(|values| Difference::of(values, &exact).largest);
+    let allowed = tolerance.max(TIMES_OWN_ROUNDING * own);
     Ok(if others <= allowed { Verdict::Rounding { allowed } } else { Verdict::Differs })
 }

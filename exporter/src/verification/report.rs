@@ -81,6 +81,9 @@ fn remark(comparison: &Comparison) -> String {
         Verdict::Same => String::new(),
         Verdict::Rounding { allowed } => format!("  rounding: exactly computed, {allowed:.0e} is as good"),
         Verdict::Differs => "  DIFFERS".into(),
+        Verdict::TooCoarse { largest } => {
+            format!("  DIFFERS by {largest:.0e} in 16-bit arithmetic: export with --precision f32")
+        }
         Verdict::Fails { reason } => format!("  FAILS: {}", reason.lines().next().unwrap_or_default()),
     }
 }

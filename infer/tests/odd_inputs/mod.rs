@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
-use models_onnx::proto::{DimensionValue, TypeValue};
+use models_onnx::proto::{DataType, NodeProto, TensorProto};
 use pictures::{Format, Picture};
 
 use crate::support::{assert_ends, encoded, folder_with, identity_model, infer, picture, run, write};
@@ -141,14 +141,23 @@ fn a_picture_that_cannot_fit_into_memory_fails_alone() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// A model that its own metadata calls free in all three dimensions, and that takes one size only.
+/// A model that by its metadata and its graph's ends is free in all dimensions, and fails inside for all but one size.
 fn fixed(dimension: usize, value: i64) -> Vec<u8> {
     let mut model = models_onnx::parse(identity_model()).expect("our own");
     let graph = model.graph.as_mut().expect("has one");
-    let Some(TypeValue::Tensor(tensor)) = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
-        panic!("our input is a tensor");
-    };
-    tensor.shape.as_mut().expect("has one").dim[dimension].value = Some(DimensionValue::Value(value));
+    graph.node[0].output = vec!["inner".into()];
+    let mut sides = [0_i64; 4]; // as they are
+    sides[dimension] = value;
+    let raw_data = sides.iter().flat_map(|side| side.to_le_bytes()).collect::<Vec<_>>().into();
+    let (name, data_type) = ("constant.sides".to_owned(), DataType::Int64.into());
+    graph.initializer.push(TensorProto { name, dims: vec![4], data_type, raw_data, ..Default::default() });
+    graph.node.push(NodeProto {
+        name: "fixed".into(),
+        op_type: "Reshape".into(),
+        input: vec!["inner".into(), "constant.sides".into()],
+        output: vec![models_onnx::OUTPUT.into()],
+        ..Default::default()
+    });
     prost::Message::encode_to_vec(&model)
 }
 

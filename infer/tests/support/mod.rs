@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use models::{FORMAT_VERSION, Layer, Metadata, Network, Pads, Role, Weight, pixels};
+use models_onnx::{Exported, Target, export};
 use pictures::{Format, Picture};
 
 /// Side of the pictures that the models say they were trained on.
@@ -11,8 +12,13 @@ pub const TRAINING_SIZE: u32 = 16;
 
 /// A model of one 1×1 convolution that gives each output channel the input channel named here.
 pub fn channel_model(channels: [usize; 3]) -> Vec<u8> {
+    channel_model_for(channels, &Target::default()).model
+}
+
+/// The same, made for something.
+pub fn channel_model_for(channels: [usize; 3], target: &Target) -> Exported {
     let weight = |to: usize, from: usize| if channels[to] == from { 1.0_f32 } else { 0.0 };
-    model(Role::GAb, (0..9).map(|place| weight(place / 3, place % 3)).collect())
+    model((0..9).map(|place| weight(place / 3, place % 3)).collect(), target)
 }
 
 /// Gives back what it gets.
@@ -22,7 +28,7 @@ pub fn identity_model() -> Vec<u8> {
 
 /// Gives NaN for any picture that is not black all over: ∞ · x + ∞.
 pub fn nan_model() -> Vec<u8> {
-    model(Role::GAb, vec![f32::NAN; 9])
+    model(vec![f32::NAN; 9], &Target::default()).model
 }
 
 /// The metadata of such a model.
@@ -43,13 +49,13 @@ pub fn metadata(role: Role) -> Metadata {
     }
 }
 
-fn model(role: Role, weights: Vec<f32>) -> Vec<u8> {
+fn model(weights: Vec<f32>, target: &Target) -> Exported {
     let tensor = |name: &str, shape: &[usize], values: &[f32]| {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Weight { name: name.into(), shape: shape.to_vec(), bytes }
     };
     let weights = vec![tensor("mix.weight", &[3, 3, 1, 1], &weights), tensor("mix.bias", &[3], &[0.0; 3])];
-    models_onnx::export(&metadata(role), weights).expect("its own weights")
+    export(&metadata(Role::GAb), weights, target).expect("its own weights")
 }
 
 /// A folder with a model in it.

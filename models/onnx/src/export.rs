@@ -1,31 +1,23 @@
-//! A network and its weights to the bytes of an ONNX file.
+//! A network and its weights to an ONNX file.
 //!
-//! Only standard operators are used. The same network, weights and metadata give the same bytes.
+//! Only standard operators are used. The same network, weights, metadata and target give the same bytes.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
-use bytes::Bytes;
-use models::{
-    Backend, Join, Layer, Metadata, Network, Pads, Weight, WeightsError, check_weights, fold, parameters, shapes,
-    weights_hash,
-};
+use half::f16;
+use models::shapes::{self, ShapeError};
+use models::{Metadata, Weight, WeightsError, check_weights, fold, parameters, weights_hash};
 use prost::Message;
 
-use crate::proto::{
-    AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto, NodeProto,
-    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorType, TypeProto, TypeValue,
-    ValueInfoProto,
-};
+use crate::bias::cancelled_biases;
+use crate::external::{Data, move_out};
+use crate::graph::{Graph, tensor};
+use crate::interface::{begin, end, finish};
+use crate::layers::Layers;
+use crate::proto::{DataType, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
+use crate::target::{Io, OPSETS, Target, ir_version};
 
-/// The operator set that is written. 17 is the oldest that still gets every operator here in its present meaning, so
-/// that the widest range of runtimes reads it: later sets change nothing that these networks use.
-pub const OPSET: i64 = 17;
-
-/// The file format's version that came with [`OPSET`].
-const IR_VERSION: i64 = 8;
-
-/// Name of the graph's input, `[batch, 3, height, width]`.
+/// Name of the graph's input.
 pub const INPUT: &str = "image";
 
 /// Name of the graph's output, shaped like the input.
@@ -33,9 +25,6 @@ pub const OUTPUT: &str = "translated";
 
 /// Under this key the file's properties hold [`Metadata`] as JSON.
 pub const METADATA_KEY: &str = "cyclegan";
-
-/// How the names of initializers that were not learned begin.
-const CONSTANT_PREFIX: &str = "constant.";
 
 /// Why a network cannot be exported.
 #[derive(Debug, thiserror::Error)]
@@ -46,253 +35,252 @@ pub enum ExportError {
     /// A discriminator: its input and output are no pictures.
     #[error("this is the {0}; only generators (g_ab, g_ba) translate pictures")]
     NotAGenerator(models::Role),
+    /// An operator set that is not written.
+    #[error("--opset {0}: use one from {first} to {last}", first = OPSETS.start(), last = OPSETS.end())]
+    Opset(i64),
+    /// A batch without pictures.
+    #[error("--batch 0: a model needs at least one picture")]
+    EmptyBatch,
+    /// A size that the network does not take.
+    #[error("--size: {0}")]
+    Size(#[source] ShapeError),
+    /// A weight that 16 bits cannot hold.
+    #[error(
+        "tensor `{name}` holds {value:e}, and 16-bit floats end at {most}; export with --precision f32",
+        most = f16::MAX
+    )]
+    Range {
+        /// The tensor.
+        name: String,
+        /// The number.
+        value: f32,
+    },
+    /// Bytes for a network whose black and white say nothing of the numbers between.
+    #[error("--io uint8: the metadata has pixels from {0} to {1}, which no byte can be scaled to")]
+    PixelRange(f32, f32),
+    /// Bytes for a network that takes no colours.
+    #[error("--io uint8: the network takes {0} channels, a picture has 3")]
+    Channels(usize),
 }
 
-/// The bytes of an ONNX file for a generator. Batch, height and width stay symbolic. The metadata is written with the
-/// weights' hash.
+impl ExportError {
+    /// Whether the target is at fault, not the network or its weights.
+    pub fn is_of_target(&self) -> bool {
+        match self {
+            Self::Opset(_) | Self::EmptyBatch | Self::Size(_) => true,
+            Self::Weights(_) | Self::NotAGenerator(_) | Self::Range { .. } => false,
+            Self::PixelRange(..) | Self::Channels(_) => false,
+        }
+    }
+}
+
+/// An ONNX file, and what became of the weights on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exported {
+    /// The bytes of the model's file.
+    pub model: Vec<u8>,
+    /// Weights that are too large for it; none in most cases.
+    pub data: Option<Data>,
+    /// Biases that are left out: see [`cancelled_biases`].
+    pub dropped: Vec<String>,
+    /// Weights that are not zero but became so in 16 bits: those below 2⁻²⁵ (3e-8). From there to 2⁻¹⁴ (6e-5) a weight is
+    /// off by up to 2⁻²⁵, above by up to 2⁻¹¹ of itself.
+    pub vanished: usize,
+}
+
+/// The ONNX file of a generator. The metadata is written with the hash of these weights, before any is rounded or left
+/// out: it says which file they come from. The vectors move; weights in 32 bits are not copied.
 ///
 /// # Errors
 /// See [`ExportError`].
-pub fn export(metadata: &Metadata, weights: Vec<Weight>) -> Result<Vec<u8>, ExportError> {
-    if !metadata.role.is_generator() {
-        return Err(ExportError::NotAGenerator(metadata.role));
-    }
-    let table = parameters::table(&metadata.network);
+pub fn export(metadata: &Metadata, weights: Vec<Weight>, target: &Target) -> Result<Exported, ExportError> {
+    let network = &metadata.network;
+    check(metadata, target)?;
+    let table = parameters::table(network);
     check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice())))?;
-    let metadata = Metadata { weights_sha256: Some(weights_hash(&weights)), ..metadata.clone() };
+    let named = Metadata { weights_sha256: Some(weights_hash(&weights)), ..metadata.clone() };
+    let dropped = if target.keep_bias { Default::default() } else { cancelled_biases(network) };
 
     let mut graph = Graph::default();
-    let output = match fold(&metadata.network.layers, &mut graph, INPUT.to_owned()) {
+    let input = begin(&mut graph, target.io, metadata.pixel_range);
+    let mut layers = Layers::new(graph, target, dropped.clone());
+    let output = match fold(&network.layers, &mut layers, input) {
         Ok(output) => output,
         Err(never) => match never {},
     };
-    graph.rename_output(&output);
-    let model = ModelProto {
-        ir_version: IR_VERSION,
+    let mut graph = layers.graph;
+    finish(&mut graph, target.io, metadata.pixel_range, output);
+    let (learned, vanished) = learned(graph.learned, weights)?;
+
+    let mut model = ModelProto {
+        ir_version: ir_version(target.opset),
         producer_name: "cyclegan exporter".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(GraphProto {
             name: metadata.role.stem().into(),
             node: graph.nodes,
-            initializer: initializers(&table, weights, graph.constants),
-            input: vec![picture(INPUT, metadata.network.channels)],
-            output: vec![picture(OUTPUT, metadata.network.channels)],
+            initializer: learned.into_iter().chain(graph.constants.into_values()).collect(),
+            input: vec![end(INPUT, network, target)],
+            output: vec![end(OUTPUT, network, target)],
             ..Default::default()
         }),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: vec![StringStringEntryProto { key: METADATA_KEY.into(), value: metadata.to_json() }],
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: target.opset }],
+        metadata_props: vec![StringStringEntryProto { key: METADATA_KEY.into(), value: named.to_json() }],
         ..Default::default()
     };
-    Ok(model.encode_to_vec())
+    let is_large = model.encoded_len() > target.largest_file;
+    let data = if is_large { move_out(&mut model, metadata.role.stem()) } else { None };
+    Ok(Exported { model: model.encode_to_vec(), data, dropped: dropped.into_iter().collect(), vanished })
 }
 
-/// The names of the values that a network's layers become in its graph, in the order of [`shapes::trace`]'s steps; the
-/// last one is [`OUTPUT`].
-pub fn value_names(network: &Network) -> Vec<String> {
-    let mut graph = Graph::default();
-    match fold(&network.layers, &mut graph, INPUT.to_owned()) {
-        Ok(output) => graph.rename_output(&output),
-        Err(never) => match never {},
+fn check(metadata: &Metadata, target: &Target) -> Result<(), ExportError> {
+    if !metadata.role.is_generator() {
+        return Err(ExportError::NotAGenerator(metadata.role));
     }
-    graph.nodes.into_iter().flat_map(|node| node.output).collect()
+    if !OPSETS.contains(&target.opset) {
+        return Err(ExportError::Opset(target.opset));
+    }
+    if target.batch == Some(0) {
+        return Err(ExportError::EmptyBatch);
+    }
+    if let Some([height, width]) = target.size {
+        shapes::check_size(&metadata.network, height, width).map_err(ExportError::Size)?;
+    }
+    let ([black, white], channels) = (metadata.pixel_range, metadata.network.channels);
+    match target.io {
+        Io::Uint8 if !(white - black).is_normal() => Err(ExportError::PixelRange(black, white)),
+        Io::Uint8 if channels != 3 => Err(ExportError::Channels(channels)),
+        _ => Ok(()),
+    }
 }
 
-/// Whether an initializer was learned, rather than being a constant of an operator.
-pub(crate) fn is_learned(name: &str) -> bool {
-    !name.starts_with(CONSTANT_PREFIX)
-}
-
-/// Learned tensors in the table's order, then constants by name. The bytes move; they are not copied.
-fn initializers(
-    table: &[parameters::Parameter],
-    weights: Vec<Weight>,
-    constants: BTreeMap<String, TensorProto>,
-) -> Vec<TensorProto> {
+/// The learned tensors as the graph wants them, in its order, and how many numbers became zero.
+fn learned(wanted: Vec<(String, DataType)>, weights: Vec<Weight>) -> Result<(Vec<TensorProto>, usize), ExportError> {
     let mut by_name: BTreeMap<String, Weight> =
         weights.into_iter().map(|weight| (weight.name.clone(), weight)).collect();
-    let learned = table.iter().map(|parameter| {
-        let weight = by_name.remove(&parameter.name).expect("checked against the table");
-        tensor(weight.name, &weight.shape, DataType::Float, weight.bytes.into())
+    let mut vanished = 0;
+    let tensors = wanted.into_iter().map(|(name, kind)| {
+        let weight = by_name.remove(&name).expect("checked against the table");
+        let bytes = match kind {
+            DataType::Float16 => {
+                let (bytes, zeros) = rounded(&weight)?;
+                vanished += zeros;
+                bytes
+            }
+            _ => weight.bytes,
+        };
+        Ok(tensor(name, &weight.shape, kind, bytes.into()))
     });
-    learned.chain(constants.into_values()).collect()
+    let tensors = tensors.collect::<Result<_, ExportError>>()?;
+    Ok((tensors, vanished))
 }
 
-fn tensor(name: String, shape: &[usize], data_type: DataType, raw_data: Bytes) -> TensorProto {
-    let dims = shape.iter().map(|&side| side as i64).collect();
-    TensorProto { name, dims, data_type: data_type.into(), raw_data, ..Default::default() }
-}
-
-/// A graph's input or output: pictures of any number and size.
-fn picture(name: &str, channels: usize) -> ValueInfoProto {
-    let param = |name: &str| DimensionValue::Param(name.into());
-    let sides = [param("batch"), DimensionValue::Value(channels as i64), param("height"), param("width")];
-    let dim = sides.map(|value| Dimension { value: Some(value), ..Default::default() }).into();
-    let tensor = TensorType { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
-    let r#type = TypeProto { value: Some(TypeValue::Tensor(tensor)), ..Default::default() };
-    ValueInfoProto { name: name.into(), r#type: Some(r#type), ..Default::default() }
-}
-
-/// The graph as it grows; values are names.
-#[derive(Default)]
-struct Graph {
-    nodes: Vec<NodeProto>,
-    constants: BTreeMap<String, TensorProto>,
-    /// The layer after which those without a name are called.
-    last_named: Option<String>,
-}
-
-impl Graph {
-    /// Adds a node with one output and gives that output's name: the node's, so that a dump reads like the network.
-    fn node(&mut self, layer: &str, operator: &str, input: Vec<String>, attribute: Vec<AttributeProto>) -> String {
-        let name = self.unused(layer);
-        self.nodes.push(NodeProto {
-            name: name.clone(),
-            op_type: operator.into(),
-            input,
-            output: vec![name.clone()],
-            attribute,
-            ..Default::default()
-        });
-        name
-    }
-
-    /// A node for a layer without a name of its own: called after the last that has one.
-    fn unnamed(&mut self, kind: &str, operator: &str, input: Vec<String>, attribute: Vec<AttributeProto>) -> String {
-        let name = format!("{}.{kind}", self.last_named.as_deref().unwrap_or(INPUT));
-        self.node(&name, operator, input, attribute)
-    }
-
-    fn unused(&self, name: &str) -> String {
-        let taken = |name: &str| self.nodes.iter().any(|node| node.name == name);
-        if !taken(name) {
-            return name.into();
+/// A tensor's numbers in 16 bits, each the nearest, and how many became zero.
+fn rounded(weight: &Weight) -> Result<(Vec<u8>, usize), ExportError> {
+    let mut bytes = Vec::with_capacity(weight.bytes.len() / 2);
+    let mut zeros = 0;
+    for value in weight.values() {
+        let number = f16::from_f32(value);
+        if number.is_infinite() && value.is_finite() {
+            return Err(ExportError::Range { name: weight.name.clone(), value });
         }
-        let numbered = (2..).map(|number| format!("{name}{number}"));
-        numbered.into_iter().find(|name| !taken(name)).expect("there are more numbers than nodes")
+        zeros += usize::from(number.to_f32() == 0.0 && value != 0.0);
+        bytes.extend(number.to_le_bytes());
     }
-
-    /// Inputs of a layer with weight and bias.
-    fn with_parameters(&mut self, name: &str, input: String) -> Vec<String> {
-        self.last_named = Some(name.into());
-        vec![input, format!("{name}.weight"), format!("{name}.bias")]
-    }
-
-    /// A constant that several nodes may share.
-    fn constant(&mut self, name: &str, shape: &[usize], data_type: DataType, bytes: Vec<u8>) -> String {
-        let name = format!("{CONSTANT_PREFIX}{name}");
-        let constant = tensor(name.clone(), shape, data_type, bytes.into());
-        self.constants.entry(name.clone()).or_insert(constant);
-        name
-    }
-
-    fn rename_output(&mut self, last: &str) {
-        let node = self.nodes.iter_mut().find(|node| node.output[0] == last);
-        node.expect("a network has layers").output[0] = OUTPUT.into();
-    }
+    Ok((bytes, zeros))
 }
 
-impl Backend for Graph {
-    type Value = String;
-    type Error = Infallible;
+#[cfg(test)]
+mod tests {
+    use models::Role;
+    use models::families::Family;
 
-    fn share(&mut self, value: &String) -> String {
-        value.clone()
+    use super::*;
+    use crate::samples::{metadata_of, model_of, ramp};
+    use crate::{Precision, parse, weights};
+
+    fn refused(metadata: &Metadata, target: Target) -> String {
+        export(metadata, ramp(metadata), &target).expect_err("nothing can be made for that").to_string()
     }
 
-    fn leaf(&mut self, layer: &Layer, input: String) -> Result<String, Infallible> {
-        Ok(match layer {
-            Layer::Conv { name, kernel, stride, pad, .. } => {
-                let attributes =
-                    vec![square("kernel_shape", *kernel), ints("pads", pads(*pad)), square("strides", *stride)];
-                let inputs = self.with_parameters(name, input);
-                self.node(name, "Conv", inputs, attributes)
-            }
-            Layer::ConvTranspose { name, kernel, stride, crop, extra, .. } => {
-                let attributes = vec![
-                    square("kernel_shape", *kernel),
-                    square("output_padding", *extra),
-                    ints("pads", pads(*crop)),
-                    square("strides", *stride),
-                ];
-                let inputs = self.with_parameters(name, input);
-                self.node(name, "ConvTranspose", inputs, attributes)
-            }
-            Layer::InstanceNorm { name, channels, eps } => {
-                let epsilon = vec![float("epsilon", *eps)];
-                match name {
-                    Some(name) => {
-                        let inputs = self.with_parameters(name, input);
-                        self.node(name, "InstanceNormalization", inputs, epsilon)
-                    }
-                    None => {
-                        // The operator asks for scale and bias, also where none is trained.
-                        let mut filled = |kind: &str, value: f32| {
-                            let bytes = value.to_le_bytes().repeat(*channels);
-                            self.constant(&format!("{kind}.{channels}"), &[*channels], DataType::Float, bytes)
-                        };
-                        let inputs = vec![input, filled("ones", 1.0), filled("zeros", 0.0)];
-                        self.unnamed("norm", "InstanceNormalization", inputs, epsilon)
-                    }
-                }
-            }
-            Layer::ReflectPad { by } => {
-                let around = [0, 0, *by, *by, 0, 0, *by, *by]; // before, then after, each axis
-                let bytes = around.iter().flat_map(|&side| (side as i64).to_le_bytes()).collect();
-                let pads = self.constant(&format!("pads.{by}"), &[8], DataType::Int64, bytes);
-                self.unnamed("reflect", "Pad", vec![input, pads], vec![string("mode", "reflect")])
-            }
-            Layer::Upsample { factor } => {
-                let scales = [1.0, 1.0, *factor as f32, *factor as f32];
-                let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
-                let scales = self.constant(&format!("scales.{factor}"), &[4], DataType::Float, bytes);
-                // Output pixel i is input pixel ⌊i / factor⌋.
-                let attributes = vec![
-                    string("coordinate_transformation_mode", "asymmetric"),
-                    string("mode", "nearest"),
-                    string("nearest_mode", "floor"),
-                ];
-                self.unnamed("upsample", "Resize", vec![input, String::new(), scales], attributes)
-            }
-            Layer::Relu => self.unnamed(shapes::label(layer), "Relu", vec![input], Vec::new()),
-            Layer::LeakyRelu { slope } => {
-                self.unnamed(shapes::label(layer), "LeakyRelu", vec![input], vec![float("alpha", *slope)])
-            }
-            Layer::Tanh => self.unnamed(shapes::label(layer), "Tanh", vec![input], Vec::new()),
-            Layer::Skip { .. } => unreachable!("the fold opens skip connections itself"),
-        })
+    #[test]
+    fn a_target_that_cannot_be_made_says_what_can() {
+        let metadata = metadata_of(Role::GAb, Family::Paper);
+        let cases = [
+            (Target { opset: 16, ..Target::default() }, "--opset 16: use one from 17 to 26"),
+            (Target { opset: 27, ..Target::default() }, "--opset 27: use one from 17 to 26"),
+            (Target { batch: Some(0), ..Target::default() }, "--batch 0: a model needs at least one picture"),
+            (
+                Target { size: Some([30, 32]), ..Target::default() },
+                "--size: 32×30 does not fit the network: both sides must be multiples of 4, 8 or more; 32×32 would fit",
+            ),
+        ];
+        for (target, message) in cases {
+            assert_eq!(refused(&metadata, target), message);
+        }
+        let bytes = Target { io: Io::Uint8, ..Target::default() };
+        let flat = Metadata { pixel_range: [0.5, 0.5], ..metadata };
+        assert!(refused(&flat, bytes).contains("pixels from 0.5 to 0.5, which no byte can be scaled to"));
     }
 
-    fn join(&mut self, join: Join, body: String, carried: String) -> Result<String, Infallible> {
-        let inputs = vec![body, carried];
-        Ok(match join {
-            Join::Add => self.unnamed("add", "Add", inputs, Vec::new()),
-            Join::Concat => self.unnamed("concat", "Concat", inputs, vec![int("axis", 1)]),
-        })
+    #[test]
+    fn a_weight_beyond_16_bits_is_refused_by_name_and_what_vanishes_is_counted() {
+        let metadata = metadata_of(Role::GAb, Family::Concat);
+        let half = Target { precision: Precision::F16, ..Target::default() };
+        let with = |name: &str, value: f32| {
+            let mut weights = ramp(&metadata);
+            let weight = weights.iter_mut().find(|weight| weight.name == name).expect("it has one");
+            weight.bytes[..4].copy_from_slice(&value.to_le_bytes());
+            export(&metadata, weights, &half)
+        };
+        let error = with("up1.conv.weight", 65_520.0).expect_err("rounds to infinity").to_string();
+        assert_eq!(
+            error,
+            "tensor `up1.conv.weight` holds 6.552e4, and 16-bit floats end at 65504; export with --precision f32"
+        );
+        let first = |exported: &Exported| {
+            let model = parse(exported.model.clone()).expect("our own file");
+            let weights = weights(&model).expect("our own storage");
+            let weight = weights.iter().find(|weight| weight.name == "up1.conv.weight").expect("it has one");
+            weight.values().next().expect("not empty")
+        };
+        // Halves go to the even neighbour: 2⁻²⁵ is half of the smallest number above 0.
+        for (value, found, vanished) in [
+            (65_519.0, 65_504.0, 0),
+            (f32::INFINITY, f32::INFINITY, 0),
+            (3e-8, 2_f32.powi(-24), 0),
+            (2_f32.powi(-25), 0.0, 1),
+            (-1e-30, 0.0, 1),
+            (1.0 + 2_f32.powi(-11), 1.0, 0),
+        ] {
+            let exported = with("up1.conv.weight", value).expect("in range");
+            assert_eq!((first(&exported), exported.vanished), (found, vanished), "{value:e}");
+        }
+        // A bias that is left out is not rounded, and a norm's scale is not either.
+        assert_eq!(with("up1.conv.bias", 1e30).map(|exported| exported.vanished).expect("left out"), 0);
+        assert_eq!(with("up1.norm.weight", 1e30).map(|exported| exported.vanished).expect("in 32 bits"), 0);
     }
-}
 
-fn pads(pads: Pads) -> Vec<usize> {
-    vec![pads.top, pads.left, pads.bottom, pads.right]
-}
-
-fn square(name: &str, side: usize) -> AttributeProto {
-    ints(name, vec![side, side])
-}
-
-fn ints(name: &str, values: Vec<usize>) -> AttributeProto {
-    let ints = values.into_iter().map(|value| value as i64).collect();
-    AttributeProto { name: name.into(), r#type: AttributeType::Ints.into(), ints, ..Default::default() }
-}
-
-fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Int.into(), i: value, ..Default::default() }
-}
-
-fn float(name: &str, value: f64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Float.into(), f: value as f32, ..Default::default() }
-}
-
-fn string(name: &str, value: &'static str) -> AttributeProto {
-    let s = Bytes::from_static(value.as_bytes());
-    AttributeProto { name: name.into(), r#type: AttributeType::String.into(), s, ..Default::default() }
+    #[test]
+    fn casts_stand_only_around_norms_and_at_the_ends() {
+        // Paper's nine norms have one before and one behind; concat's tenth goes into tanh in 32 bits. Then come the image
+        // and the last convolution's output, the norm of concat among them, and with bytes one more at each end.
+        let cases = [
+            (Family::Paper, Io::Float, 9 + 9 + 2),
+            (Family::Paper, Io::F16, 9 + 9),
+            (Family::Paper, Io::Uint8, 9 + 9 + 4),
+            (Family::Concat, Io::Float, 10 + 9 + 1),
+            (Family::Concat, Io::F16, 10 + 10),
+            (Family::Concat, Io::Uint8, 10 + 9 + 3),
+        ];
+        for (family, io, expected) in cases {
+            let target = Target { precision: Precision::F16, io, ..Target::default() };
+            let graph = model_of(family, &target).graph.expect("has one");
+            let casts = graph.node.iter().filter(|node| node.op_type == "Cast").map(|node| node.name.as_str());
+            let casts: Vec<_> = casts.collect();
+            assert_eq!(casts.len(), expected, "{family:?}, {io}: {casts:?}");
+        }
+        let graph = model_of(Family::Paper, &Target::default()).graph.expect("has one");
+        assert!(graph.node.iter().all(|node| node.op_type != "Cast"));
+    }
 }

@@ -1,13 +1,27 @@
 //! The networks as ONNX graphs: the one place that writes and reads ONNX files.
 //!
-//! [`export`] folds a network into a graph of standard operators; [`parse`] reads any ONNX file, [`metadata`] and
-//! [`weights`] what our own carry. The file format's messages are in [`proto`].
+//! [`export`] folds a network into a graph of standard operators for a [`Target`]; [`open`] reads any ONNX file,
+//! [`metadata`], [`weights`] and [`interface()`] what our own carry. The file format's messages are in [`proto`].
 
+mod bias;
 mod export;
+mod external;
+mod graph;
+mod interface;
+mod layers;
+mod names;
 mod prefix;
 pub mod proto;
 mod read;
+#[cfg(test)]
+mod samples;
+mod target;
 
-pub use export::{ExportError, INPUT, METADATA_KEY, OPSET, OUTPUT, export, value_names};
+pub use bias::cancelled_biases;
+pub use export::{ExportError, Exported, INPUT, METADATA_KEY, OUTPUT, export};
+pub use external::{Data, check_data, folder_of};
+pub use interface::{Interface, interface};
+pub use names::value_names;
 pub use prefix::prefix;
-pub use read::{ReadError, metadata, parse, weights};
+pub use read::{ReadError, dropped_biases, metadata, open, parse, precision, weights};
+pub use target::{Io, OPSETS, Precision, Target};

@@ -1,15 +1,25 @@
 //! ONNX files to what they hold.
 
+use std::path::{Path, PathBuf};
+
 use bytes::Bytes;
-use models::{Metadata, MetadataError, Weight};
+use half::f16;
+use models::{Metadata, MetadataError, Network, Weight, parameters};
 use prost::Message;
 
-use crate::export::{METADATA_KEY, is_learned};
+use crate::bias::cancelled_biases;
+use crate::export::METADATA_KEY;
+use crate::external::{self, folder_of};
+use crate::graph::is_learned;
 use crate::proto::{DataType, ModelProto, TensorProto};
+use crate::target::Precision;
 
 /// Why an ONNX file is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The system's.
+    #[error("cannot be read: {0}")]
+    Read(#[source] std::io::Error),
     /// The bytes are no protobuf message of this kind.
     #[error("is no ONNX file, or a damaged one: {0}")]
     Protobuf(#[from] prost::DecodeError),
@@ -24,15 +34,54 @@ pub enum ReadError {
     /// Metadata of another version.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    /// A learned tensor whose numbers are not 32-bit floats inside the file.
-    #[error("tensor `{name}` is not stored as 32-bit floats inside the file; was it written by `exporter`?")]
+    /// A learned tensor whose numbers are not what is written here.
+    #[error("tensor `{name}` is not stored as 32-bit or 16-bit floats; was it written by `exporter`?")]
     Storage {
         /// Its name.
         name: String,
     },
+    /// A tensor that the graph needs and that is not there.
+    #[error("tensor `{name}` is missing; is the file damaged, or of another network than its metadata says?")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// A graph that is not one picture in, one picture out.
+    #[error(
+        "does not take and give one batch of pictures, as [n, 3, h, w] floats or [n, h, w, 3] bytes; was it written by \
+         `exporter`?"
+    )]
+    Interface,
+    /// A tensor outside the file, in a place where none is looked for.
+    #[error("tensor `{name}` is stored outside the file and has {found}; was it written by `exporter`?")]
+    Place {
+        /// Its name.
+        name: String,
+        /// What is wrong with its place.
+        found: String,
+    },
+    /// A file of weights beside the model.
+    #[error("its weights are in {}, which cannot be used: {reason}\nmove both files together", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
 }
 
-/// Reads a file's content. Weights are not copied: they share the memory of `bytes`.
+/// Reads a model's file, and the data beside it where it names any.
+///
+/// # Errors
+/// See [`parse`]; also data that is missing, outside the model's folder, or does not fit.
+pub fn open(path: &Path) -> Result<ModelProto, ReadError> {
+    let mut model = parse(std::fs::read(path).map_err(ReadError::Read)?)?;
+    external::resolve(&mut model, folder_of(path))?;
+    Ok(model)
+}
+
+/// Reads a file's content. Weights are not copied: they share the memory of `bytes`. Those in a file beside are left
+/// there; see [`open`].
 ///
 /// # Errors
 /// If the bytes are no ONNX model. Nesting deeper than protobuf's usual 100 levels is refused.
@@ -53,66 +102,81 @@ pub fn metadata(model: &ModelProto) -> Result<Metadata, ReadError> {
     Ok(Metadata::from_json(entry.ok_or(ReadError::NoMetadata)?.value.as_bytes())?)
 }
 
-/// The learned tensors of one of our exports, in the file's order.
+/// The learned tensors of one of our exports, in the file's order, as 32-bit floats: 16-bit ones are widened, which is
+/// exact, but gives what they were rounded to. Biases that were left out are not among them: see [`dropped_biases`].
 ///
 /// # Errors
-/// If one is stored otherwise than [`crate::export`] does.
+/// If one is stored otherwise than [`crate::export`] does, or in a file that was not read with [`open`].
 pub fn weights(model: &ModelProto) -> Result<Vec<Weight>, ReadError> {
+    learned(model).map(weight).collect()
+}
+
+/// Names of the biases that an export left out since a norm takes them away: any number in their place computes the same.
+///
+/// # Errors
+/// If anything else that the network learns is missing.
+pub fn dropped_biases(model: &ModelProto, network: &Network) -> Result<Vec<String>, ReadError> {
+    let cancelled = cancelled_biases(network);
+    let is_there = |name: &str| learned(model).any(|tensor| tensor.name == name);
+    let missing = parameters::table(network).into_iter().map(|parameter| parameter.name).filter(|name| !is_there(name));
+    missing.map(|name| if cancelled.contains(&name) { Ok(name) } else { Err(ReadError::Missing { name }) }).collect()
+}
+
+/// What an export's convolutions compute in, by its weights.
+pub fn precision(model: &ModelProto) -> Precision {
+    let is_half = |tensor: &TensorProto| tensor.data_type == i32::from(DataType::Float16);
+    if learned(model).any(is_half) { Precision::F16 } else { Precision::F32 }
+}
+
+fn learned(model: &ModelProto) -> impl Iterator<Item = &TensorProto> {
     let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
-    initializers.filter(|tensor| is_learned(&tensor.name)).map(weight).collect()
+    initializers.filter(|tensor| is_learned(&tensor.name))
+}
+
+/// Bytes that a tensor's shape asks for; none where it has no such shape, or numbers that are not written here.
+pub(crate) fn bytes_of(tensor: &TensorProto) -> Option<u64> {
+    let number = match DataType::try_from(tensor.data_type).ok()? {
+        DataType::Float => 4,
+        DataType::Float16 => 2,
+        DataType::Int64 | DataType::Double => 8,
+        DataType::Uint8 => 1,
+        DataType::Undefined => return None,
+    };
+    tensor.dims.iter().try_fold(number, |product: u64, &side| product.checked_mul(u64::try_from(side).ok()?))
 }
 
 fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
     let storage = || ReadError::Storage { name: tensor.name.clone() };
     let shape: Vec<usize> =
         tensor.dims.iter().map(|&side| usize::try_from(side)).collect::<Result<_, _>>().map_err(|_| storage())?;
-    let length = shape.iter().try_fold(4_usize, |product, &side| product.checked_mul(side));
-    if tensor.data_type != i32::from(DataType::Float) || length != Some(tensor.raw_data.len()) {
+    if bytes_of(tensor) != Some(tensor.raw_data.len() as u64) {
         return Err(storage());
     }
-    Ok(Weight { name: tensor.name.clone(), shape, bytes: tensor.raw_data.to_vec() })
+    let wide = |bytes: &[u8]| f16::from_le_bytes(bytes.try_into().expect("chunks of two")).to_f32().to_le_bytes();
+    let bytes = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float) => tensor.raw_data.to_vec(),
+        Ok(DataType::Float16) => tensor.raw_data.chunks_exact(2).flat_map(wide).collect(),
+        _ => return Err(storage()),
+    };
+    Ok(Weight { name: tensor.name.clone(), shape, bytes })
 }
 
 #[cfg(test)]
 mod tests {
-    use models::families::{Family, GeneratorOptions};
-    use models::{FORMAT_VERSION, Role, parameters, pixels, weights_hash};
+    use models::families::Family;
+    use models::{Role, weights_hash};
 
     use super::*;
-    use crate::{ExportError, export};
-
-    fn metadata_of(role: Role, family: Family) -> Metadata {
-        let size = GeneratorOptions::sized(2, 2);
-        Metadata {
-            format_version: FORMAT_VERSION,
-            role,
-            family: Some(family),
-            network: family.generator(size),
-            data_set: "none".into(),
-            training_size: 16,
-            pixel_range: pixels::RANGE,
-            steps: 0,
-            seed: 0,
-            program: "test".into(),
-            weights_sha256: None,
-        }
-    }
-
-    fn ramp(metadata: &Metadata) -> Vec<Weight> {
-        let weight = |(index, parameter): (usize, parameters::Parameter)| {
-            let bytes = (0..parameter.len()).flat_map(|number| ((number + index) as f32).to_le_bytes()).collect();
-            Weight { name: parameter.name, shape: parameter.shape, bytes }
-        };
-        parameters::table(&metadata.network).into_iter().enumerate().map(weight).collect()
-    }
+    use crate::samples::{metadata_of, model_of, ramp};
+    use crate::{ExportError, Exported, Io, OPSETS, Target, export, interface};
 
     #[test]
     fn what_is_exported_is_read_back() {
+        let target = Target { keep_bias: true, ..Target::default() };
         for family in [Family::Paper, Family::Concat] {
             let metadata_before = metadata_of(Role::GAb, family);
             let weights_before = ramp(&metadata_before);
-            let file = export(&metadata_before, weights_before.clone()).expect("fitting weights");
-            let model = parse(file).expect("our own file");
+            let model = model_of(family, &target);
             assert_eq!(weights(&model).expect("our own storage"), weights_before);
             let expected = Metadata { weights_sha256: Some(weights_hash(&weights_before)), ..metadata_before };
             assert_eq!(metadata(&model).expect("our own metadata"), expected);
@@ -120,10 +184,52 @@ mod tests {
     }
 
     #[test]
+    fn the_graph_says_what_it_was_made_for() {
+        let targets = [
+            Target::default(),
+            Target { batch: Some(2), size: Some([16, 24]), io: Io::Uint8, ..Target::default() },
+            Target { size: Some([8, 8]), io: Io::F16, precision: Precision::F16, opset: 26, ..Target::default() },
+        ];
+        let said = targets.map(|target| {
+            let model = model_of(Family::Paper, &target);
+            let found = interface(&model).expect("our own");
+            assert_eq!((found.io, found.batch, found.size), (target.io, target.batch, target.size));
+            assert_eq!((precision(&model), model.opset_import[0].version), (target.precision, target.opset));
+            found.to_string()
+        });
+        assert_eq!(
+            said,
+            ["[batch, 3, height, width] 32-bit floats", "[2, 16, 24, 3] bytes", "[batch, 3, 8, 8] 16-bit floats"]
+        );
+        let mut odd = model_of(Family::Paper, &Target::default());
+        odd.graph.iter_mut().for_each(|graph| graph.output.clear());
+        assert!(matches!(interface(&odd), Err(ReadError::Interface)));
+    }
+
+    #[test]
+    fn biases_that_were_left_out_are_listed_and_nothing_else_may_be_missing() {
+        let mut model = model_of(Family::Paper, &Target::default());
+        let network = metadata(&model).expect("our own").network;
+        let dropped = dropped_biases(&model, &network).expect("a norm takes them away");
+        assert_eq!(dropped[0], "stem.conv.bias");
+        assert!(dropped.len() == 9 && !dropped.contains(&"head.conv.bias".into()), "{dropped:?}");
+        let all = weights(&model).expect("our own").len() + dropped.len();
+        assert_eq!(all, parameters::table(&network).len());
+
+        let graph = model.graph.as_mut().expect("has one");
+        graph.initializer.retain(|tensor| tensor.name != "head.conv.bias");
+        let error = dropped_biases(&model, &network).expect_err("no norm behind it").to_string();
+        assert!(error.starts_with("tensor `head.conv.bias` is missing"), "{error}");
+    }
+
+    #[test]
     fn a_file_read_and_written_again_has_the_same_bytes() {
-        let metadata = metadata_of(Role::GBa, Family::Paper);
-        let file = export(&metadata, ramp(&metadata)).expect("fitting weights");
-        assert_eq!(parse(file.clone()).expect("our own file").encode_to_vec(), file);
+        for opset in OPSETS {
+            let metadata = metadata_of(Role::GBa, Family::Paper);
+            let target = Target { opset, io: Io::Uint8, precision: Precision::F16, ..Target::default() };
+            let Exported { model: file, .. } = export(&metadata, ramp(&metadata), &target).expect("fitting weights");
+            assert_eq!(parse(file.clone()).expect("our own file").encode_to_vec(), file);
+        }
     }
 
     #[test]
@@ -131,14 +237,13 @@ mod tests {
         let metadata = metadata_of(Role::GAb, Family::Concat);
         let mut reversed = ramp(&metadata);
         reversed.reverse();
-        assert_eq!(export(&metadata, ramp(&metadata)).expect("fits"), export(&metadata, reversed).expect("fits"));
+        let file = |weights| export(&metadata, weights, &Target::default()).expect("fits");
+        assert_eq!(file(ramp(&metadata)), file(reversed));
     }
 
     #[test]
     fn nodes_are_called_after_their_layers() {
-        let metadata = metadata_of(Role::GAb, Family::Paper);
-        let model = parse(export(&metadata, ramp(&metadata)).expect("fits")).expect("our own file");
-        let graph = model.graph.expect("has one");
+        let graph = model_of(Family::Paper, &Target::default()).graph.expect("has one");
         let names: Vec<_> = graph.node.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names[..5], ["image.reflect", "stem.conv", "stem.conv.norm", "stem.conv.relu", "down1.conv"]);
         assert_eq!(names[names.len() - 2..], ["head.conv", "head.conv.tanh"]);
@@ -148,12 +253,12 @@ mod tests {
     #[test]
     fn a_discriminator_and_foreign_weights_are_refused() {
         let metadata = metadata_of(Role::DA, Family::Paper);
-        let error = export(&metadata, ramp(&metadata)).expect_err("judges, does not translate");
+        let error = export(&metadata, ramp(&metadata), &Target::default()).expect_err("judges, does not translate");
         assert!(matches!(error, ExportError::NotAGenerator(Role::DA)), "{error}");
         let metadata = metadata_of(Role::GAb, Family::Paper);
         let mut weights = ramp(&metadata);
         weights.pop();
-        let error = export(&metadata, weights).expect_err("the last bias is missing").to_string();
+        let error = export(&metadata, weights, &Target::default()).expect_err("the last bias is missing").to_string();
         assert!(error.contains("`head.conv.bias` is missing"), "{error}");
     }
 
@@ -162,8 +267,7 @@ mod tests {
         for bytes in [&b""[..], b"hello, world", &[0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f]] {
             assert!(parse(bytes.to_vec()).is_err());
         }
-        let metadata_of = metadata_of(Role::GAb, Family::Paper);
-        let mut model = parse(export(&metadata_of, ramp(&metadata_of)).expect("fits")).expect("our own file");
+        let mut model = model_of(Family::Paper, &Target::default());
         model.metadata_props.clear();
         assert!(matches!(metadata(&model), Err(ReadError::NoMetadata)));
     }

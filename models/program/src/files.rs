@@ -15,6 +15,14 @@ const TEMPORARY_PREFIX: &str = ".writing-";
 /// # Errors
 /// The first error of the system, with the path; nothing is left behind then, and what was there stays.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_parts(path, &[bytes])
+}
+
+/// The same for a content that lies in pieces: gigabytes need not be put together first.
+///
+/// # Errors
+/// Those of [`write_whole`].
+pub fn write_whole_parts(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -27,7 +35,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .map_err(at)?;
-    file.write_all(bytes).map_err(at)?;
+    parts.iter().try_for_each(|part| file.write_all(part)).map_err(at)?;
     file.as_file().sync_all().map_err(at)?;
     file.persist(path).map_err(|error| at(error.error))?;
     sync_folder(folder)

@@ -1,4 +1,5 @@
-//! ONNX Runtime: found and loaded at run time, and asked to run image-to-image networks on `[n, c, h, w]` floats.
+//! ONNX Runtime: found and loaded at run time, and asked to run image-to-image networks on floats
+//! or bytes.
 //!
 //! Nothing here links the library. A session says on which device it runs, and why; there is no silent fallback.
 

@@ -1,9 +1,14 @@
 //! A model ready to run.
 
+use std::path::Path;
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use half::vec::HalfFloatVecExt;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::TensorRef;
+use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
 use program::Device;
 
 use crate::library::{LibraryError, environment};
@@ -52,8 +57,18 @@ pub enum SessionError {
         outputs: usize,
     },
     /// The output has another number of dimensions.
-    #[error("the model's output is {0:?}, not [batch, channels, height, width]")]
+    #[error("the model's output is {0:?}, not one of four dimensions")]
     Output(Vec<i64>),
+    /// The model's numbers are not those that it was given.
+    #[error("the model takes {takes} and gives {gives}; it was given {given}")]
+    Numbers {
+        /// Of the input.
+        takes: String,
+        /// Of the output.
+        gives: String,
+        /// What it was given.
+        given: &'static str,
+    },
 }
 
 /// A value inside a model.
@@ -87,6 +102,15 @@ impl Session {
     /// See [`SessionError`]. [`Device::Cuda`] means CUDA or an error; [`Device::Auto`] remembers in
     /// [`Session::reason`] why it is not CUDA.
     pub fn open(model: &[u8], options: Options) -> Result<Self, SessionError> {
+        Self::with_data(model, None, options)
+    }
+
+    /// The same for a model whose weights lie in files of a folder. Which files it may name is not checked here.
+    ///
+    /// # Errors
+    /// Those of [`Session::open`].
+    pub fn with_data(model: &[u8], folder: Option<&Path>, options: Options) -> Result<Self, SessionError> {
+        let model = Model { bytes: model, folder };
         let (inner, device, reason) = match options.device {
             Device::Cpu => (cpu(model, options)?, Device::Cpu, None),
             Device::Cuda(index) => (cuda(model, options, index)?, Device::Cuda(index), None),
@@ -107,21 +131,46 @@ impl Session {
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub fn open_many(model: &[u8], options: Options) -> Result<Self, SessionError> {
-        Ok(Self { inner: cpu(model, options)?, device: Device::Cpu, reason: None })
+    pub fn open_many(model: &[u8], folder: Option<&Path>, options: Options) -> Result<Self, SessionError> {
+        Ok(Self { inner: cpu(Model { bytes: model, folder }, options)?, device: Device::Cpu, reason: None })
     }
 
-    /// Runs `[n, c, h, w]` floats through the model and gives all outputs that are floats: name, shape and numbers.
+    /// Runs `[n, c, h, w]` floats through the model, as [`Self::run`] does, and gives all outputs that are floats.
     ///
     /// # Errors
-    /// If ONNX Runtime does not take the input, or fails.
+    /// Those of [`Self::run`].
     pub fn values(&mut self, input: &[f32], shape: [usize; 4]) -> Result<Vec<Value>, SessionError> {
+        match self.inner.inputs()[0].dtype().tensor_type() {
+            Some(TensorElementType::Float32) => self.values_of(input, shape),
+            Some(TensorElementType::Float16) => self.values_of(&Vec::<f16>::from_f32_slice(input), shape),
+            _ => Err(self.other_numbers("floats")),
+        }
+    }
+
+    /// The same of `[n, h, w, c]` bytes.
+    ///
+    /// # Errors
+    /// Those of [`Self::run_bytes`].
+    pub fn values_of_bytes(&mut self, input: &[u8], shape: [usize; 4]) -> Result<Vec<Value>, SessionError> {
+        self.values_of(input, shape)
+    }
+
+    fn values_of<T>(&mut self, input: &[T], shape: [usize; 4]) -> Result<Vec<Value>, SessionError>
+    where
+        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
         let input = TensorRef::from_array_view((shape, input)).map_err(SessionError::Run)?;
         let outputs = self.inner.run(ort::inputs![input]).map_err(SessionError::Run)?;
         let value = |(name, output): (&str, ort::value::ValueRef<'_>)| {
-            let (shape, numbers) = output.try_extract_tensor::<f32>().ok()?;
+            let (shape, numbers) = match output.try_extract_tensor::<f32>() {
+                Ok((shape, numbers)) => (shape, numbers.to_vec()),
+                Err(_) => {
+                    let (shape, numbers) = output.try_extract_tensor::<f16>().ok()?;
+                    (shape, numbers.to_f32_vec())
+                }
+            };
             let shape = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
-            Some(Value { name: name.to_owned(), shape, numbers: numbers.to_vec() })
+            Some(Value { name: name.to_owned(), shape, numbers })
         };
         Ok(outputs.iter().filter_map(value).collect())
     }
@@ -136,17 +185,74 @@ impl Session {
         self.reason.as_deref()
     }
 
-    /// Runs `[n, c, h, w]` floats through the model; the output and its shape.
+    /// Runs `[n, c, h, w]` floats through the model; the output and its shape. A model of 16-bit floats gets the nearest
+    /// ones, and what it gives is widened.
     ///
     /// # Errors
-    /// If ONNX Runtime does not take the input, or fails.
+    /// If the model takes bytes, ONNX Runtime does not take the input, or fails.
     pub fn run(&mut self, input: &[f32], shape: [usize; 4]) -> Result<(Vec<f32>, [usize; 4]), SessionError> {
+        match self.numbers() {
+            [Some(TensorElementType::Float32), Some(TensorElementType::Float32)] => self.run_as(input, shape),
+            [Some(TensorElementType::Float16), Some(TensorElementType::Float16)] => {
+                let (output, shape) = self.run_as(&Vec::<f16>::from_f32_slice(input), shape)?;
+                Ok((output.to_f32_vec(), shape))
+            }
+            _ => Err(self.other_numbers("floats")),
+        }
+    }
+
+    /// Runs `[n, h, w, c]` bytes through the model; the output and its shape.
+    ///
+    /// # Errors
+    /// If the model takes floats, ONNX Runtime does not take the input, or fails.
+    pub fn run_bytes(&mut self, input: &[u8], shape: [usize; 4]) -> Result<(Vec<u8>, [usize; 4]), SessionError> {
+        match self.numbers() {
+            [Some(TensorElementType::Uint8), Some(TensorElementType::Uint8)] => self.run_as(input, shape),
+            _ => Err(self.other_numbers("bytes")),
+        }
+    }
+
+    /// What the input's numbers are, and the output's.
+    fn numbers(&self) -> [Option<TensorElementType>; 2] {
+        [self.inner.inputs()[0].dtype(), self.inner.outputs()[0].dtype()].map(ValueType::tensor_type)
+    }
+
+    fn other_numbers(&self, given: &'static str) -> SessionError {
+        let said = |kind: Option<TensorElementType>| kind.map_or("no tensor".into(), |kind| kind.to_string());
+        let [takes, gives] = self.numbers().map(said);
+        SessionError::Numbers { takes, gives, given }
+    }
+
+    fn run_as<T>(&mut self, input: &[T], shape: [usize; 4]) -> Result<(Vec<T>, [usize; 4]), SessionError>
+    where
+        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
         let input = TensorRef::from_array_view((shape, input)).map_err(SessionError::Run)?;
         let outputs = self.inner.run(ort::inputs![input]).map_err(SessionError::Run)?;
-        let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(SessionError::Run)?;
+        let (shape, values) = outputs[0].try_extract_tensor::<T>().map_err(SessionError::Run)?;
         let sides: Vec<usize> = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
         let shape = <[usize; 4]>::try_from(sides).map_err(|_| SessionError::Output(shape.to_vec()))?;
         Ok((values.to_vec(), shape))
+    }
+}
+
+/// A model's file.
+#[derive(Clone, Copy)]
+struct Model<'a> {
+    bytes: &'a [u8],
+    /// Where its data lies.
+    folder: Option<&'a Path>,
+}
+
+impl Model<'_> {
+    fn commit(self, builder: SessionBuilder) -> ort::Result<ort::session::Session> {
+        /// Where ONNX Runtime looks for the data of a model that it is handed in memory.
+        const FOLDER: &str = "session.model_external_initializers_file_folder_path";
+        let mut builder = match self.folder {
+            None => builder,
+            Some(folder) => builder.with_config_entry(FOLDER, folder.to_string_lossy())?,
+        };
+        builder.commit_from_memory(self.bytes)
     }
 }
 
@@ -160,11 +266,11 @@ fn builder(options: Options) -> Result<SessionBuilder, SessionError> {
     }
 }
 
-fn cpu(model: &[u8], options: Options) -> Result<ort::session::Session, SessionError> {
-    builder(options)?.commit_from_memory(model).map_err(SessionError::Model)
+fn cpu(model: Model<'_>, options: Options) -> Result<ort::session::Session, SessionError> {
+    model.commit(builder(options)?).map_err(SessionError::Model)
 }
 
-fn cuda(model: &[u8], options: Options, index: usize) -> Result<ort::session::Session, SessionError> {
+fn cuda(model: Model<'_>, options: Options, index: usize) -> Result<ort::session::Session, SessionError> {
     // Before any other `ort` call: those panic without the library.
     let builder = builder(options)?;
     let refused = |reason: String| SessionError::Cuda { index, reason: one_line(&reason) };
@@ -177,10 +283,10 @@ fn cuda(model: &[u8], options: Options, index: usize) -> Result<ort::session::Se
         .with_tf32(!options.exact)
         // The default tries every algorithm anew for each input size.
         .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
-    let mut builder = builder
+    let builder = builder
         .with_execution_providers([provider.build().error_on_failure()])
         .map_err(|error| refused(error.to_string()))?;
-    builder.commit_from_memory(model).or_else(|error| {
+    model.commit(builder).or_else(|error| {
         // A model that the CPU refuses too is the model's fault, not the card's.
         cpu(model, options)?;
         Err(refused(error.to_string()))

@@ -13,6 +13,8 @@ pub enum Precision {
     F32,
     /// bfloat16, by casts around each convolution: libtorch's autocast is not reachable for it from here.
     Bf16,
+    /// 16-bit floats, in the same way: what an exported file of that precision asks of a runtime. No training.
+    F16,
 }
 
 /// A network with its weights, ready to run.
@@ -71,7 +73,15 @@ impl Module {
     /// # Errors
     /// libtorch's own: a shape that does not fit (check it with [`models::shapes`] before), or no memory.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        fold(&self.network.layers, &mut self.walk(), input.shallow_clone())
+        self.forward_in(self.precision, input)
+    }
+
+    /// The same with convolutions computed in a precision for this once.
+    ///
+    /// # Errors
+    /// Those of [`Module::forward`].
+    pub fn forward_in(&self, precision: Precision, input: &Tensor) -> Result<Tensor, TchError> {
+        fold(&self.network.layers, &mut Forward { weights: &self.weights, precision }, input.shallow_clone())
     }
 
     /// Runs `[n, c, h, w]` through the network and gives every layer's output, in the order of
@@ -80,7 +90,8 @@ impl Module {
     /// # Errors
     /// Those of [`Self::forward`].
     pub fn outputs(&self, input: &Tensor) -> Result<Vec<Tensor>, TchError> {
-        let mut recording = Recording { walk: self.walk(), outputs: Vec::new() };
+        let walk = Forward { weights: &self.weights, precision: self.precision };
+        let mut recording = Recording { walk, outputs: Vec::new() };
         let _last = fold(&self.network.layers, &mut recording, input.shallow_clone())?;
         Ok(recording.outputs)
     }
@@ -92,10 +103,6 @@ impl Module {
     /// If the device has no memory left.
     pub fn to_double(&self) -> Result<Self, TchError> {
         self.with_flat_weights(&self.weights.flat().f_to_kind(Kind::Double)?)
-    }
-
-    fn walk(&self) -> Forward<'_> {
-        Forward { weights: &self.weights, precision: self.precision }
     }
 }
 
@@ -140,20 +147,20 @@ impl Forward<'_> {
     /// A convolution's input, weight and bias in the precision that it is computed in.
     fn operands(&self, layer: &str, x: &Tensor) -> Result<[Tensor; 3], TchError> {
         let [weight, bias] = ["weight", "bias"].map(|suffix| self.parameter(layer, suffix));
-        match self.precision {
-            Precision::F32 => Ok([x, weight, bias].map(Tensor::shallow_clone)),
-            Precision::Bf16 => {
-                let cast = |tensor: &Tensor| tensor.f_to_kind(Kind::BFloat16);
-                Ok([cast(x)?, cast(weight)?, cast(bias)?])
-            }
-        }
+        let kind = match self.precision {
+            Precision::F32 => return Ok([x, weight, bias].map(Tensor::shallow_clone)),
+            Precision::Bf16 => Kind::BFloat16,
+            Precision::F16 => Kind::Half,
+        };
+        let cast = |tensor: &Tensor| tensor.f_to_kind(kind);
+        Ok([cast(x)?, cast(weight)?, cast(bias)?])
     }
 
     /// A convolution's output as the next layer takes it.
     fn result(&self, y: Tensor) -> Result<Tensor, TchError> {
         match self.precision {
             Precision::F32 => Ok(y),
-            Precision::Bf16 => y.f_to_kind(Kind::Float),
+            Precision::Bf16 | Precision::F16 => y.f_to_kind(Kind::Float),
         }
     }
 }

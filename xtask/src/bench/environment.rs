@@ -8,8 +8,10 @@ use anyhow::{Context, Result};
 use crate::process::Task;
 use crate::setup::Setup;
 
-/// torch is of the same version as our libtorch, so that a difference is ours.
-const PACKAGES: [&str; 3] = ["torch==2.13.0", "numpy==2.4.6", "pillow==13.0.0"];
+/// torch is of the same version as our libtorch and onnxruntime as ours, so that a difference is ours. The last two are what
+/// torch.onnx.export needs.
+const PACKAGES: [&str; 6] =
+    ["torch==2.13.0", "numpy==2.4.6", "pillow==13.0.0", "onnxruntime==1.31.1", "onnx==1.23.2", "onnxscript==0.7.2"];
 /// `setup --remove` deletes what begins with `python-`.
 const FOLDER: &str = "python-bench";
 /// Lists the packages of a finished environment. It is written last.
@@ -20,11 +22,13 @@ pub(super) fn python(root: &Path) -> Result<PathBuf> {
     let folder = Setup::of_this_machine(root)?.cache.join(FOLDER);
     let python = folder.join("bin/python");
     let packages = PACKAGES.join(" ");
-    if std::fs::read_to_string(folder.join(COMPLETE)).is_ok_and(|complete| complete == packages) {
+    let complete = std::fs::read_to_string(folder.join(COMPLETE)).ok();
+    if complete.as_ref().is_some_and(|complete| *complete == packages) {
         return Ok(python);
     }
     eprintln!("installing {packages} into {}: 2.7 GB, once", folder.display());
-    if folder.is_dir() {
+    // An environment that was once whole only gets what it lacks.
+    if complete.is_none() && folder.is_dir() {
         fs_err::remove_dir_all(&folder)?;
     }
     fs_err::create_dir_all(&folder)?;

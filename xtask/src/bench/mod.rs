@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast the programs are beside what people use today.
 
 mod environment;
+mod export;
 mod loading;
 mod losses;
 mod statistics;
@@ -32,6 +33,12 @@ enum Bench {
     ///
     /// Trains the smaller network of `train` on a data set, and prints the share of all steps' time.
     Loading(loading::Arguments),
+    /// Measure exported files beside those of PyTorch's own exporter
+    ///
+    /// Exports both families' full generators with `exporter` and with torch.onnx.export, for any shape and for one, and runs
+    /// them in ONNX Runtime in turns: one picture of 256×256, two threads, on the CPU. Prints a table in Markdown. As for
+    /// `train`, nothing else may run meanwhile.
+    Export(export::Arguments),
 }
 
 /// Measures what the command line asks for.
@@ -39,5 +46,6 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     match &arguments.bench {
         Bench::Train(arguments) => train::run(root, arguments),
         Bench::Loading(arguments) => loading::run(root, arguments),
+        Bench::Export(arguments) => export::run(root, arguments),
     }
 }

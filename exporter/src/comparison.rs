@@ -1,0 +1,73 @@
+//! A network's file of weights held against an ONNX file: after an export, and by `exporter verify`.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use models_onnx::{Interface, Precision};
+use models_torch::{Module, SavedNetwork};
+use program::{Exit, Failure, OrExit, files, print_result};
+use serde_json::json;
+
+use crate::arguments::VerificationArguments;
+use crate::read;
+use crate::verification::{Pair, Report, verify};
+
+/// An ONNX file, which may not be written yet.
+pub(crate) struct Made<'a> {
+    /// Where it is, or will be.
+    pub(crate) path: &'a Path,
+    pub(crate) bytes: &'a [u8],
+    /// Where the weights lie that are not in it.
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) interface: Interface,
+    pub(crate) precision: Precision,
+}
+
+/// `exporter verify`: prints the table.
+pub(crate) fn run(weights: &Path, file: &Path, arguments: &VerificationArguments) -> Result<Exit, Failure> {
+    read(weights)?; // what is said of it comes first, as it does on the command line
+    let bytes = fs_err::read(file).or_exit(Exit::CannotStart)?;
+    let of_file = || file.display().to_string();
+    let model = models_onnx::open(file).with_context(of_file).or_exit(Exit::CannotStart)?;
+    let made = Made {
+        path: file,
+        bytes: &bytes,
+        folder: Some(models_onnx::folder_of(file)),
+        interface: models_onnx::interface(&model).with_context(of_file).or_exit(Exit::CannotStart)?,
+        precision: models_onnx::precision(&model),
+    };
+    drop(model);
+    let report = compare(weights, &made, arguments)?;
+    print_result(&report);
+    Ok(if report.agrees() { Exit::Done } else { Exit::Differs })
+}
+
+/// Compares both, and writes the report where one is asked for.
+pub(crate) fn compare(weights: &Path, made: &Made<'_>, arguments: &VerificationArguments) -> Result<Report, Failure> {
+    let SavedNetwork { metadata, .. } = read(weights)?;
+    if !metadata.role.is_generator() {
+        let error = anyhow!("{}: this is the {}; only generators translate pictures", weights.display(), metadata.role);
+        return Err(error).or_exit(Exit::CannotStart);
+    }
+    let module = || {
+        let SavedNetwork { metadata, weights: numbers } = read(weights).map_err(|failure| failure.error)?;
+        Ok(Module::from_weights(metadata.network, &numbers, tch::Device::Cpu)?)
+    };
+    let report = verify(&Pair {
+        module: &module,
+        file: made.bytes,
+        folder: made.folder,
+        interface: made.interface,
+        precision: made.precision,
+        training_size: Some(metadata.training_size),
+        largest_size: arguments.largest_size,
+        pictures: arguments.pictures.as_deref(),
+    });
+    let report = report.or_exit(Exit::CannotStart)?;
+    if let Some(path) = &arguments.report {
+        let json = json!({ "weights": weights, "file": made.path, "agrees": report.agrees(), "report": &report });
+        let text = serde_json::to_string_pretty(&json).expect("plain values");
+        files::write_whole(path, text.as_bytes()).or_exit(Exit::Fault)?;
+    }
+    Ok(report)
+}

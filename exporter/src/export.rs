@@ -1,0 +1,103 @@
+//! The export itself: a file of weights to a verified ONNX file.
+
+use std::path::Path;
+
+use anyhow::Context;
+use models::Metadata;
+use models_onnx::{Exported, Interface, Target};
+use models_torch::SavedNetwork;
+use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
+
+use crate::arguments::ExportArguments;
+use crate::comparison::{Made, compare};
+use crate::read;
+
+/// Exports as the command line says.
+pub(crate) fn run(arguments: &ExportArguments, console: &Console) -> Result<Exit, Failure> {
+    let (source, target) = (arguments.input(), arguments.output());
+    refuse_odd_target(source, target)?;
+    let made_for = arguments.target.target();
+    let exported = exported(source, &made_for, console)?;
+
+    // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
+    let folder = models_onnx::folder_of(target);
+    let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data));
+    let data_was_there = data.as_ref().is_some_and(|(path, _)| path.exists());
+    if let Some((_, data)) = &data {
+        data.write(folder).or_exit(Exit::Fault)?;
+    }
+    let verified = verify(arguments, &exported, data.as_ref().map(|_| folder), &made_for, console);
+    if let Some((path, _)) = data.as_ref().filter(|_| verified.is_err() && !data_was_there) {
+        std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
+    }
+    verified?;
+    files::write_whole(target, &exported.model).or_exit(Exit::Fault)?;
+    console.say(format!("wrote {}, {}", target.display(), bytes(exported.model.len() as u64)));
+    if let Some((path, data)) = data {
+        console.say(format!("wrote {}, {}: move both together", path.display(), bytes(data.len() as u64)));
+    }
+    print_result(target.display());
+    Ok(Exit::Done)
+}
+
+/// Reads the weights and makes the file; the weights are gone afterwards.
+fn exported(source: &Path, target: &Target, console: &Console) -> Result<Exported, Failure> {
+    let SavedNetwork { metadata, weights } = read(source)?;
+    let Metadata { role, data_set, training_size, steps, .. } = &metadata;
+    let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
+    let trained = format!("trained on {data_set} at {training_size}×{training_size} for {steps} steps");
+    console.say(format!("{}: {role}, {trained}, {parameters} parameters", source.display()));
+    let exported = models_onnx::export(&metadata, weights, target).map_err(|error| {
+        let exit = if error.is_of_target() { Exit::Usage } else { Exit::CannotStart };
+        Failure::new(exit, format!("{}: {error}", source.display()))
+    })?;
+    let Exported { dropped, vanished, .. } = &exported;
+    if !dropped.is_empty() {
+        console.say(format!("{} biases have no effect before a norm and are left out (--keep-bias)", dropped.len()));
+    }
+    if *vanished > 0 {
+        console.say(format!("{vanished} weights are below 3e-8, which is 0 in 16 bits"));
+    }
+    Ok(exported)
+}
+
+/// Compares what was made with where it is from; an error where they differ.
+fn verify(
+    arguments: &ExportArguments,
+    exported: &Exported,
+    folder: Option<&Path>,
+    target: &Target,
+    console: &Console,
+) -> Result<(), Failure> {
+    if arguments.no_verify {
+        return Ok(());
+    }
+    let Target { io, batch, size, precision, .. } = *target;
+    let path = arguments.output();
+    let interface = Interface { io, batch, size };
+    let made = Made { path, bytes: &exported.model, folder, interface, precision };
+    let report = compare(arguments.input(), &made, &arguments.verification)?;
+    console.say(&report);
+    if report.agrees() {
+        return Ok(());
+    }
+    let message = "ONNX Runtime does not compute what libtorch does (see above); nothing was written";
+    Err(Failure::new(Exit::Differs, format!("{}: {message}", path.display())))
+}
+
+/// Refuses what would confuse a person later, or destroy the weights.
+fn refuse_odd_target(source: &Path, target: &Path) -> Result<(), Failure> {
+    let usage = |message: String| Err(Failure::new(Exit::Usage, message));
+    if target.extension().is_none_or(|extension| extension != "onnx") {
+        return usage(format!("-o {}: the file's name must end in .onnx", target.display()));
+    }
+    let is_source =
+        matches!((source.canonicalize(), target.canonicalize()), (Ok(source), Ok(target)) if source == target);
+    if is_source {
+        return usage(format!("-o {}: that is the input", target.display()));
+    }
+    if target.is_dir() {
+        return usage(format!("-o {}: that is a folder; name the file in it", target.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! Weights in a file beside the model: protobuf ends at 2 GB.
+//!
+//! The data file's name holds the hash of its content, so that a pair that is replaced by another never mixes with it:
+//! data first, then the model that names it. Tensors begin at multiples of a page, so that a runtime can map them.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Component, Path};
+
+use bytes::Bytes;
+use program::files;
+use sha2::{Digest, Sha256};
+
+use crate::graph::is_learned;
+use crate::proto::{GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto};
+use crate::{Exported, ReadError};
+
+/// `TensorProto.DataLocation.EXTERNAL`.
+const EXTERNAL: i32 = 1;
+
+/// Where tensors begin in a data file: at multiples of this many bytes.
+const ALIGNMENT: usize = 4096;
+
+/// Tensors of fewer bytes stay in the model.
+const SMALL: usize = 1024;
+
+/// A file of weights beside the model's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// Its name, without a folder: by it the model finds it.
+    pub name: String,
+    /// Its content, in pieces.
+    parts: Vec<Bytes>,
+}
+
+impl Data {
+    /// Bytes in it.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether it holds nothing, which no file of weights does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes it into the folder of its model. Whoever wants to see the model run before it is written does this first;
+    /// a data file that no model names harms nobody.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
+        files::write_whole_parts(&folder.join(&self.name), &parts)
+    }
+}
+
+impl Exported {
+    /// Writes the model, and before it the data that it names: at no time does a reader see half of either, or a model
+    /// without its data. The data of a model that was there before stays, since a copy of that model may name it.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(data) = &self.data {
+            data.write(folder_of(path))?;
+        }
+        files::write_whole(path, &self.model)
+    }
+}
+
+/// The folder in which a model's data lies.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Moves the large learned tensors out of a model; none where there is none.
+pub(crate) fn move_out(model: &mut ModelProto, stem: &str) -> Option<Data> {
+    static ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
+    let initializers = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+    let large = |tensor: &&mut TensorProto| is_learned(&tensor.name) && tensor.raw_data.len() >= SMALL;
+    let mut moved: Vec<&mut TensorProto> = initializers.filter(large).collect();
+    if moved.is_empty() {
+        return None;
+    }
+    let (mut parts, mut offset, mut hash) = (Vec::new(), 0, Sha256::new());
+    for tensor in &mut moved {
+        let content = std::mem::take(&mut tensor.raw_data);
+        let end = offset + content.len();
+        tensor.data_location = EXTERNAL;
+        tensor.external_data =
+            [("offset", offset), ("length", content.len())].map(|(key, value)| entry(key, value)).into();
+        let gap = Bytes::from_static(&ZEROS[..end.next_multiple_of(ALIGNMENT) - end]);
+        for part in [content, gap] {
+            hash.update(&part);
+            parts.push(part);
+        }
+        offset = end.next_multiple_of(ALIGNMENT);
+    }
+    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{stem}.{digest}.onnx.data");
+    for tensor in moved {
+        tensor.external_data.insert(0, entry("location", &name));
+    }
+    Some(Data { name, parts })
+}
+
+fn entry(key: &str, value: impl ToString) -> StringStringEntryProto {
+    StringStringEntryProto { key: key.into(), value: value.to_string() }
+}
+
+/// Where a tensor's bytes lie.
+struct Place<'a> {
+    location: &'a str,
+    offset: u64,
+    /// Of `length` bytes, which is what the tensor's shape asks for.
+    length: u64,
+}
+
+/// Whether a tensor's bytes are in another file.
+pub(crate) fn is_external(tensor: &TensorProto) -> bool {
+    tensor.data_location == EXTERNAL || !tensor.external_data.is_empty()
+}
+
+/// Reads the tensors of a model that lie in files of its folder. Each file is read once, and no further than its tensors
+/// reach.
+///
+/// # Errors
+/// Those of [`check_data`].
+pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<(), ReadError> {
+    let mut contents = BTreeMap::new();
+    for (location, end) in ends(model)? {
+        let content = read(&folder.join(&location), end)?;
+        contents.insert(location, content);
+    }
+    let initializers = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+    for tensor in initializers.filter(|tensor| is_external(tensor)) {
+        let Place { location, offset, length } = place(tensor)?;
+        let content = contents[location].slice(offset as usize..(offset + length) as usize);
+        tensor.raw_data = content;
+        tensor.data_location = 0;
+        tensor.external_data.clear();
+    }
+    Ok(())
+}
+
+/// Checks, without reading it, that all data of a model lies in plain files of its folder; gives whether there is any.
+///
+/// # Errors
+/// The first tensor whose place is not allowed or does not fit its shape or its file, and any outside the model's file that
+/// is no initializer: a runtime that is handed such a model could be made to read any file.
+pub fn check_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> {
+    let ends = ends(model)?;
+    ends.iter().try_for_each(|(location, end)| check_file(&folder.join(location), *end))?;
+    Ok(!ends.is_empty())
+}
+
+/// How far the tensors reach in each file of a model's data.
+fn ends(model: &ModelProto) -> Result<BTreeMap<String, u64>, ReadError> {
+    let sparse = model.graph.iter().flat_map(|graph| &graph.sparse_initializer).flat_map(parts_of);
+    let nodes = model.graph.iter().flat_map(|graph| &graph.node);
+    let nodes = nodes.chain(model.functions.iter().flat_map(|function| &function.node));
+    if let Some(tensor) = nodes.flat_map(tensors_of).chain(sparse).find(|tensor| is_external(tensor)) {
+        return Err(refused(tensor, "no initializer's place in the graph"));
+    }
+    let mut ends: BTreeMap<String, u64> = BTreeMap::new();
+    let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
+    for tensor in initializers.filter(|tensor| is_external(tensor)) {
+        let place = place(tensor)?;
+        let end = ends.entry(place.location.into()).or_default();
+        *end = (*end).max(place.offset + place.length);
+    }
+    Ok(ends)
+}
+
+/// Tensors in a node's attributes, those of graphs inside among them.
+fn tensors_of(node: &NodeProto) -> Vec<&TensorProto> {
+    let mut found = Vec::new();
+    for attribute in &node.attribute {
+        found.extend(attribute.t.iter().chain(&attribute.tensors));
+        let sparse = attribute.sparse_tensor.iter().chain(&attribute.sparse_tensors);
+        found.extend(sparse.flat_map(parts_of));
+        for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
+            let GraphProto { node, initializer, sparse_initializer, .. } = graph;
+            found.extend(initializer.iter().chain(sparse_initializer.iter().flat_map(parts_of)));
+            found.extend(node.iter().flat_map(tensors_of));
+        }
+    }
+    found
+}
+
+fn parts_of(sparse: &SparseTensorProto) -> impl Iterator<Item = &TensorProto> {
+    sparse.values.iter().chain(&sparse.indices)
+}
+
+fn place(tensor: &TensorProto) -> Result<Place<'_>, ReadError> {
+    let text = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
+    let number = |key: &str| match text(key) {
+        None => Ok(None),
+        Some(text) => text.parse::<u64>().map(Some).map_err(|_| refused(tensor, &format!("the {key} `{text}`"))),
+    };
+    let location = text("location").ok_or_else(|| refused(tensor, "no location"))?;
+    let mut components = Path::new(location).components();
+    if !matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) {
+        return Err(refused(
+            tensor,
+            &format!("the location `{location}`, which is no file's name in the model's folder"),
+        ));
+    }
+    let expected = crate::read::bytes_of(tensor).ok_or_else(|| refused(tensor, "a shape of no known size"))?;
+    let length = number("length")?.unwrap_or(expected);
+    let offset = number("offset")?.unwrap_or(0);
+    if length != expected || offset.checked_add(length).is_none_or(|end| end > isize::MAX as u64) {
+        return Err(refused(tensor, &format!("{length} bytes at {offset}; its shape asks for {expected}")));
+    }
+    Ok(Place { location, offset, length })
+}
+
+fn refused(tensor: &TensorProto, found: &str) -> ReadError {
+    ReadError::Place { name: tensor.name.clone(), found: found.into() }
+}
+
+/// Checks that a file is a plain one of at least `length` bytes.
+fn check_file(path: &Path, length: u64) -> Result<(), ReadError> {
+    // A link could lead out of the folder, and a pipe has no end.
+    let found = path.symlink_metadata().map_err(|error| unusable(path, error))?;
+    match (found.is_file(), found.len()) {
+        (false, _) => Err(unusable(path, "it is no plain file")),
+        (true, bytes) if bytes < length => {
+            Err(unusable(path, format!("it has {bytes} bytes, its tensors reach to {length}; is it of another model?")))
+        }
+        (true, _) => Ok(()),
+    }
+}
+
+/// The first `length` bytes of a file.
+fn read(path: &Path, length: u64) -> Result<Bytes, ReadError> {
+    check_file(path, length)?;
+    let mut content = Vec::new();
+    content.try_reserve_exact(length as usize).map_err(|error| unusable(path, error))?;
+    let file = std::fs::File::open(path).map_err(|error| unusable(path, error))?;
+    file.take(length).read_to_end(&mut content).map_err(|error| unusable(path, error))?;
+    match content.len() as u64 == length {
+        true => Ok(content.into()),
+        false => Err(unusable(path, "it was cut while it was read")),
+    }
+}
+
+fn unusable(path: &Path, reason: impl ToString) -> ReadError {
+    ReadError::Data { path: path.into(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use models::Role;
+    use models::families::Family;
+    use prost::Message;
+
+    use super::*;
+    use crate::samples::{metadata_of, ramp};
+    use crate::{Target, export, open, parse, weights};
+
+    fn exported(family: Family) -> Exported {
+        let metadata = metadata_of(Role::GAb, family);
+        let target = Target { largest_file: 4096, ..Target::default() };
+        export(&metadata, ramp(&metadata), &target).expect("fitting weights")
+    }
+
+    fn data(exported: &Exported) -> &Data {
+        exported.data.as_ref().expect("the limit is below it")
+    }
+
+    #[test]
+    fn weights_beside_the_model_are_read_back_from_aligned_places() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("g.onnx");
+        for family in [Family::Paper, Family::Concat] {
+            let exported = exported(family);
+            assert_eq!(exported, self::exported(family), "the same bytes and the same name");
+            exported.write(&path).expect("writable");
+            let metadata = metadata_of(Role::GAb, family);
+            let inside = export(&metadata, ramp(&metadata), &Target::default()).expect("fits");
+            assert_eq!(inside.data, None, "2 GB are enough");
+            let found = open(&path).expect("our own pair");
+            assert_eq!(found, parse(inside.model).expect("our own file"), "as if it had been one file");
+
+            let model = parse(exported.model.clone()).expect("our own file");
+            let moved: Vec<_> =
+                model.graph.iter().flat_map(|graph| &graph.initializer).filter(|t| is_external(t)).collect();
+            assert!(moved.len() > 3, "{}", moved.len());
+            assert!(moved.iter().all(|tensor| place(tensor).expect("ours").offset.is_multiple_of(4096)));
+            assert!(weights(&model).is_err(), "the data was not read");
+            let there = fs_err::metadata(folder.path().join(&data(&exported).name)).expect("written");
+            assert_eq!(there.len(), data(&exported).len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_pair_that_is_replaced_never_mixes_with_the_new_one() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("g.onnx");
+        let [old, new] = [Family::Paper, Family::Concat].map(exported);
+        old.write(&path).expect("writable");
+        let read = open(&path).expect("our own pair");
+        // As far as the new pair gets before its model is renamed.
+        data(&new).write(folder.path()).expect("writable");
+        assert_eq!(open(&path).expect("still the old pair"), read);
+        new.write(&path).expect("writable");
+        assert_ne!(open(&path).expect("the new pair"), read);
+    }
+
+    #[test]
+    fn a_location_outside_the_folder_or_the_file_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let here = folder.path();
+        fs_err::create_dir(here.join("models")).expect("writable");
+        let path = here.join("models/g.onnx");
+        let exported = exported(Family::Paper);
+        let name = data(&exported).name.clone();
+        exported.write(&path).expect("writable");
+        fs_err::copy(here.join("models").join(&name), here.join("secret")).expect("writable");
+        symlink(here.join("secret"), here.join("models/link")).expect("writable");
+        let secret = here.join("secret").display().to_string();
+
+        let with = |key: &str, value: &str| {
+            let mut model = parse(exported.model.clone()).expect("our own file");
+            let tensors = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+            let tensor = tensors.into_iter().find(|tensor| is_external(tensor)).expect("some lie outside");
+            tensor.external_data.retain(|entry| entry.key != key);
+            if !value.is_empty() {
+                tensor.external_data.push(entry(key, value));
+            }
+            fs_err::write(&path, model.encode_to_vec()).expect("writable");
+            let checked = check_data(&model, &here.join("models")).map(drop).map_err(|error| error.to_string());
+            let opened = open(&path).map(drop).map_err(|error| error.to_string());
+            assert_eq!(checked, opened, "whoever does not read it refuses the same");
+            opened
+        };
+        assert_eq!(with("location", &name), Ok(()));
+        let cases = [
+            ("location", "", "has no location"),
+            ("location", "../secret", "the location `../secret`, which is no file's name"),
+            ("location", &secret, "which is no file's name in the model's folder"),
+            ("location", "..", "which is no file's name"),
+            ("location", "link", "it is no plain file"),
+            ("location", "missing", "missing, which cannot be used: No such file"),
+            ("offset", "99999999", "its tensors reach to"),
+            ("offset", "18446744073709551615", "bytes at 18446744073709551615"),
+            ("offset", "-1", "has the offset `-1`"),
+            ("length", "7", "has 7 bytes at 0; its shape asks for"),
+        ];
+        for (key, value, message) in cases {
+            let error = with(key, value).expect_err(message);
+            assert!(error.contains(message), "{key} {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn data_in_an_operators_constant_is_refused() {
+        let exported = exported(Family::Paper);
+        let mut model = parse(exported.model).expect("our own file");
+        let graph = model.graph.as_mut().expect("has one");
+        let outside = graph.initializer.iter().find(|tensor| is_external(tensor)).expect("some lie outside").clone();
+        let attribute = crate::proto::AttributeProto { t: Some(outside), ..Default::default() };
+        graph.node[0].attribute.push(attribute);
+        let error = check_data(&model, Path::new(".")).expect_err("no initializer").to_string();
+        assert!(error.contains("stored outside the file"), "{error}");
+    }
+}
