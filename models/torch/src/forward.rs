@@ -15,7 +15,7 @@ pub enum Precision {
     Bf16,
     /// 16-bit floats: what an exported file of that precision asks of a runtime. Each convolution's input, weights and output
     /// are rounded to them, and its sums made in 32 bits as GPUs do, since a CPU's own 16-bit convolutions take ten times as
-    /// long. Not for training: rounding passes no gradient.
+    /// long.
     F16,
 }
 
