@@ -83,10 +83,11 @@ impl Precision {
     /// The largest difference from 32-bit libtorch, of outputs in [-1, 1], that still counts as the same.
     ///
     /// In 32 bits two runtimes differ by about 1e-5 over a whole generator, since they sum in other orders. In 16 bits a
-    /// number is off by up to 2⁻¹¹ of itself (5e-4). Each of some twenty convolutions rounds its input, its weights and
-    /// its output, and a norm brings all of it back to the size of 1, so that errors add up like a random walk:
-    /// √20 · √3 · 5e-4 / √3 is 2e-3 in the mean, and the largest of 10⁵ numbers lies some five times further out. 2e-2
-    /// leaves room for twice that; it is two and a half 8-bit steps, and 40 times less than any fault in a layer makes.
+    /// rounded number is off by up to 2⁻¹¹ of itself, 3e-4 in the root mean square. A convolution rounds its input, its
+    /// weights and its output, which is 5e-4 of what it gives; the norm behind it brings that to the size of 1. Over some 24
+    /// convolutions such errors add up as a random walk does, to 2.4e-3, and the largest of 10⁵ numbers lies four or five
+    /// times as far out: 1e-2. Twice that is two and a half 8-bit steps; a layer that computes something else is off by
+    /// tenths.
     pub const fn tolerance(self) -> f32 {
         match self {
             Self::F32 => 1e-4,

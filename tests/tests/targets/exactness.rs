@@ -88,6 +88,17 @@ fn where_the_network_gives_nan_a_byte_is_black() {
 }
 
 #[test]
+fn floats_for_a_model_of_bytes_are_refused_and_bytes_for_one_of_floats() {
+    let (problem, bytes) = every_byte();
+    let target = Target { io: Io::Uint8, ..Target::default() };
+    let error =
+        session(&problem.exported(&target).model).run(&problem.input, problem.shape).expect_err("it takes bytes");
+    assert_eq!(error.to_string(), "the model takes u8 and gives u8; it was given floats");
+    let error = session(&problem.to_onnx()).run_bytes(&bytes, problem.shape).expect_err("it takes floats");
+    assert_eq!(error.to_string(), "the model takes f32 and gives f32; it was given bytes");
+}
+
+#[test]
 fn onnx_runtime_takes_no_operator_set_beyond_the_newest_that_is_written() {
     let (problem, _) = every_byte();
     let newest = Target { opset: *OPSETS.end(), ..Target::default() };
