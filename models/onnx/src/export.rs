@@ -7,7 +7,8 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use models::{
-    Backend, Join, Layer, Metadata, Pads, Weight, WeightsError, check_weights, fold, parameters, shapes, weights_hash,
+    Backend, Join, Layer, Metadata, Network, Pads, Weight, WeightsError, check_weights, fold, parameters, shapes,
+    weights_hash,
 };
 use prost::Message;
 
@@ -75,7 +76,7 @@ pub fn export(metadata: &Metadata, weights: Vec<Weight>) -> Result<Vec<u8>, Expo
             node: graph.nodes,
             initializer: initializers(&table, weights, graph.constants),
             input: vec![picture(INPUT, metadata.network.channels)],
-            output: vec![picture(OUTPUT, metadata.network.channels)],
+            output: vec![picture(OUTPUT, output_channels(&metadata.network))],
             ..Default::default()
         }),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
@@ -108,6 +109,14 @@ fn initializers(
 fn tensor(name: String, shape: &[usize], data_type: DataType, raw_data: Bytes) -> TensorProto {
     let dims = shape.iter().map(|&side| side as i64).collect();
     TensorProto { name, dims, data_type: data_type.into(), raw_data, ..Default::default() }
+}
+
+/// A network of pictures in colour may give grey ones. One whose tree contradicts itself has no smallest size, and is
+/// refused by whoever runs it.
+fn output_channels(network: &Network) -> usize {
+    let side = shapes::smallest_size(network);
+    let trace = side.and_then(|side| shapes::trace(network, side, side));
+    trace.map_or(network.channels, |trace| trace.output().channels)
 }
 
 /// A graph's input or output: pictures of any number and size.

@@ -88,13 +88,14 @@ mod tests {
             role,
             family: Some(family),
             network: family.generator(size),
-            data_set: "none".into(),
-            training_size: 16,
+            data_set: Some("none".into()),
+            training_size: Some(16),
             pixel_range: pixels::RANGE,
-            steps: 0,
-            seed: 0,
+            steps: Some(0),
+            seed: Some(0),
             program: "test".into(),
             weights_sha256: None,
+            assumptions: Vec::new(),
         }
     }
 
