@@ -7,17 +7,17 @@
 
 mod arguments;
 mod inspection;
+pub mod source;
 pub mod verification;
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
-use models::Metadata;
-use models_torch::{Format, Module, SavedNetwork};
+use anyhow::Context;
+use models_torch::{Module, SavedNetwork};
 use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
 
 use arguments::ExportArguments;
-pub use arguments::{Arguments, Command};
+pub use arguments::{Arguments, Command, SourceArguments};
 
 /// Runs the command line.
 ///
@@ -26,7 +26,7 @@ pub use arguments::{Arguments, Command};
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let console = Console::new(arguments.console);
     match arguments.command {
-        Some(Command::Inspect { file }) => inspection::run(&file),
+        Some(Command::Inspect { file, source }) => inspection::run(&file, &source),
         None => export(&arguments.export, &console),
     }
 }
@@ -34,18 +34,21 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn export(arguments: &ExportArguments, console: &Console) -> Result<Exit, Failure> {
     let (source, target) = (arguments.input(), arguments.output());
     refuse_odd_target(source, target)?;
-    let SavedNetwork { metadata, weights } = read(source)?;
-    let Metadata { role, data_set, training_size, steps, .. } = &metadata;
+    let source::Source { network, recognised } = source::read(source, &arguments.source)?;
+    let SavedNetwork { metadata, weights } = network;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
-    let trained = format!("trained on {data_set} at {training_size}×{training_size} for {steps} steps");
-    console.say(format!("{}: {role}, {trained}, {parameters} parameters", source.display()));
+    let (role, training) = (metadata.role, metadata.training());
+    console.say(format!("{}: {role}, {training}, {parameters} parameters", source.display()));
+    if let Some(recognised) = recognised {
+        console.say(format!("recognised as a {recognised}; {}", source::assumed(&metadata)));
+    }
     let module =
         Module::from_weights(metadata.network.clone(), &weights, tch::Device::Cpu).or_exit(Exit::CannotStart)?;
     let file = models_onnx::export(&metadata, weights)
         .with_context(|| source.display().to_string())
         .or_exit(Exit::CannotStart)?;
 
-    let report = verification::verify(&module, &file, metadata.training_size).or_exit(Exit::CannotStart)?;
+    let report = verification::verify(&module, &file, metadata.usual_size()).or_exit(Exit::CannotStart)?;
     console.say(&report);
     if !report.agrees() {
         let message = "ONNX Runtime does not compute what libtorch does (see above); nothing was written";
@@ -72,15 +75,4 @@ fn refuse_odd_target(source: &Path, target: &Path) -> Result<(), Failure> {
         return usage(format!("-o {}: that is a folder; name the file in it", target.display()));
     }
     Ok(())
-}
-
-/// Reads a network in a format of libtorch's side.
-fn read(path: &Path) -> Result<SavedNetwork, Failure> {
-    let foreign = Format::of(path).is_err() && path.exists();
-    let read = if foreign {
-        Err(anyhow!("is no .ot or .safetensors of `trainer`; those are what is exported"))
-    } else {
-        models_torch::read(path).map_err(anyhow::Error::from)
-    };
-    read.map_err(|error| anyhow!("{}: {error:#}", path.display())).or_exit(Exit::CannotStart)
 }

@@ -39,13 +39,14 @@ fn saved(role: Role, family: Family) -> SavedNetwork {
         role,
         family: Some(family),
         network,
-        data_set: "horse2zebra".into(),
-        training_size: 32,
+        data_set: Some("horse2zebra".into()),
+        training_size: Some(32),
         pixel_range: pixels::RANGE,
-        steps: 17,
-        seed: 1,
+        steps: Some(17),
+        seed: Some(1),
         program: "trainer 0.1.0".into(),
         weights_sha256: None,
+        assumptions: Vec::new(),
     };
     SavedNetwork { metadata, weights: module.weights().to_weights().expect("on the CPU") }
 }
