@@ -22,6 +22,9 @@ pub struct Arguments {
     /// Flags of every program.
     #[command(flatten)]
     pub console: ConsoleArguments,
+    /// What a file from elsewhere does not say. The last, since its heading would be that of all flags behind it.
+    #[command(flatten)]
+    pub source: SourceArguments,
 }
 
 /// Other things than exporting.
@@ -41,15 +44,12 @@ pub enum Command {
 /// Flags of an export.
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    /// Generator to export: g_ab.ot or g_ba.ot of a run directory
+    /// Generator to export: g_ab.ot or g_ba.ot of a run directory, or one from elsewhere
     #[arg(required = true, value_name = "WEIGHTS")]
     input: Option<PathBuf>,
     /// ONNX file to write; an existing one is replaced once the new one is verified
     #[arg(short, long, required = true, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What a file from elsewhere does not say.
-    #[command(flatten)]
-    pub source: SourceArguments,
 }
 
 /// What a file without metadata, from elsewhere, does not say.
@@ -80,8 +80,8 @@ pub struct SourceArguments {
     /// Around resize-convolutions [default: by the numbering, else zero]
     #[arg(long, value_name = "reflect|zero")]
     pub upsample_padding: Option<Padding>,
-    /// Of stride-2 convolutions: PyTorch's, or TensorFlow's same [default: symmetric, for concat same]
-    #[arg(long, value_name = "symmetric|same")]
+    /// Of stride-2 convolutions: PyTorch's, TensorFlow's same, or mirrored [default: symmetric, for concat same]
+    #[arg(long, value_name = "symmetric|same|reflect")]
     pub strided_padding: Option<StridedPadding>,
     /// Slope of activations left of zero; 0 is a ReLU [default: 0]
     #[arg(long, value_name = "SLOPE", value_parser = not_negative)]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! exporter g_ab.ot -o g_ab.onnx      export, run libtorch and ONNX Runtime on the same inputs, then write
+//! exporter g.safetensors -o g.onnx    the same for one that another program trained: see `models::recognise`
 //! exporter inspect g_ab.onnx         layers, shapes, parameters, metadata of an .ot, .safetensors or .onnx
 //! ```
 
@@ -27,14 +28,14 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let console = Console::new(arguments.console);
     match arguments.command {
         Some(Command::Inspect { file, source }) => inspection::run(&file, &source),
-        None => export(&arguments.export, &console),
+        None => export(&arguments.export, &arguments.source, &console),
     }
 }
 
-fn export(arguments: &ExportArguments, console: &Console) -> Result<Exit, Failure> {
+fn export(arguments: &ExportArguments, said: &SourceArguments, console: &Console) -> Result<Exit, Failure> {
     let (source, target) = (arguments.input(), arguments.output());
     refuse_odd_target(source, target)?;
-    let source::Source { network, recognised } = source::read(source, &arguments.source)?;
+    let source::Source { network, recognised } = source::read(source, said)?;
     let SavedNetwork { metadata, weights } = network;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
     let (role, training) = (metadata.role, metadata.training());

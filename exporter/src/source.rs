@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use models::{Metadata, Weight, recognise};
+use models::recognise::{self, Origin};
+use models::{Metadata, Weight};
 use models_torch::{FileError, SavedNetwork};
 use program::{Exit, Failure, OrExit};
 
@@ -66,7 +67,8 @@ fn recognise_in(
         weights = recognise::under(key, weights)?;
         origin = format!("{origin} {key}");
     }
-    let recognised = recognise::recognise(weights, &arguments.choices(), &origin)?;
+    let origin = Origin { name: &origin, ordered: false };
+    let recognised = recognise::recognise(weights, &arguments.choices(), origin)?;
     let summary = recognised.summary.clone();
     let program = concat!("exporter ", env!("CARGO_PKG_VERSION"));
     let (metadata, weights) = recognised.into_parts(program, arguments.training_size.map(usize::from));
@@ -76,5 +78,5 @@ fn recognise_in(
 /// What a file did not say, for a person.
 pub(crate) fn assumed(Metadata { assumptions, .. }: &Metadata) -> String {
     let table = models::Assumption::table(assumptions);
-    format!("names and shapes do not say these; a flag of the same name sets them:\n{table}")
+    format!("names and shapes do not say these; flags of the same names set them:\n{table}")
 }

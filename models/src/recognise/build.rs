@@ -88,17 +88,21 @@ impl Build<'_> {
             Place::Up(_) => {
                 // As many rows and columns as twice the input.
                 let (crop, extra) = match settings.strided_padding {
-                    StridedPadding::Symmetric => (Pads::all(half), kernel % 2),
+                    StridedPadding::Symmetric | StridedPadding::Reflect => (Pads::all(half), kernel % 2),
                     StridedPadding::Same => (Pads::same(kernel, 2), 0),
                 };
                 return vec![Layer::ConvTranspose { name, from, to, kernel, stride: 2, crop, extra }];
             }
             Place::Down(_) => {
-                let pad = match settings.strided_padding {
-                    StridedPadding::Symmetric => Pads::all(half),
-                    StridedPadding::Same => Pads::same(kernel, 2),
+                let mut layers = Vec::new();
+                let (mirrored, pad) = match settings.strided_padding {
+                    StridedPadding::Symmetric => (0, Pads::all(half)),
+                    StridedPadding::Same => (0, Pads::same(kernel, 2)),
+                    StridedPadding::Reflect => (half, Pads::NONE),
                 };
-                return vec![Layer::Conv { name, from, to, kernel, stride: 2, pad }];
+                layers.extend((mirrored > 0).then_some(Layer::ReflectPad { by: mirrored }));
+                layers.push(Layer::Conv { name, from, to, kernel, stride: 2, pad });
+                return layers;
             }
         };
         let pad = match padding {

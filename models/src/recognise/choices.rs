@@ -60,6 +60,8 @@ words! {
         Symmetric = "symmetric",
         /// TensorFlow's `same`: the odd one at the bottom and right.
         Same = "same",
+        /// As symmetric, with the picture mirrored instead of zeros where the size is halved.
+        Reflect = "reflect",
     }
 }
 
@@ -101,7 +103,7 @@ pub struct Choices {
     pub edge_padding: Option<Padding>,
     /// Around the convolutions after an upsampling: zeros.
     pub upsample_padding: Option<Padding>,
-    /// Symmetric, in the concat family `same`.
+    /// By the numbering, else symmetric, in the concat family `same`.
     pub strided_padding: Option<StridedPadding>,
     /// Slope of the activations left of zero: 0, a ReLU.
     pub leaky_slope: Option<f64>,

@@ -68,6 +68,9 @@ pub(super) fn group(weights: &[&Weight]) -> Result<Layers, RecogniseError> {
     let mut parts: HashMap<&str, HashMap<Part, usize>> = HashMap::new();
     let refuse = |at: &str, expected: &str| RecogniseError::departs(weights, at, expected);
     for (index, weight) in weights.iter().enumerate() {
+        if weight.name.len() > LONGEST_NAME {
+            return Err(refuse(&weight.name, "names of at most 255 bytes"));
+        }
         let (layer, last) = weight.name.rsplit_once('.').unwrap_or(("", &weight.name));
         let part = PARTS.iter().find(|(name, _)| *name == last).map(|(_, part)| *part);
         let Some(part) = part else {
@@ -131,5 +134,8 @@ pub(super) fn group(weights: &[&Weight]) -> Result<Layers, RecogniseError> {
     }
     Ok(layers)
 }
+
+/// Bounds the work on a hostile file's names.
+const LONGEST_NAME: usize = 255;
 
 const ALONE: &str = "a convolution of 4 axes, or a norm with scale and bias, running mean and variance, or all four";

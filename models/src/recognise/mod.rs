@@ -69,21 +69,38 @@ impl Recognised {
     }
 }
 
-/// Recognises a generator from its tensors, in the file's order. `origin` is what the file, and the key in it, are called:
-/// it may hint at the direction, as `latest_net_G_B` does.
+/// Where tensors come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// What the file, and the key in it, are called; it may hint at the direction, as `latest_net_G_B` does.
+    pub name: &'a str,
+    /// Whether the tensors are in the order in which the network lists them, as a `.pth` has them. A `.safetensors` is
+    /// sorted.
+    pub ordered: bool,
+}
+
+/// Recognises a generator from its tensors.
 ///
 /// # Errors
 /// See [`RecogniseError`]; nothing is guessed where two readings fit.
-pub fn recognise(weights: Vec<Weight>, choices: &Choices, origin: &str) -> Result<Recognised, RecogniseError> {
+pub fn recognise(
+    mut weights: Vec<Weight>,
+    choices: &Choices,
+    origin: Origin<'_>,
+) -> Result<Recognised, RecogniseError> {
     check_lengths(&weights)?;
+    if !origin.ordered {
+        // The same messages every time, whatever order a reader gives.
+        weights.sort_by(|one, other| names::path(&one.name).cmp(&names::path(&other.name)));
+    }
     let structure = {
         let all: Vec<&Weight> = weights.iter().collect();
-        structure::read(&all).map_err(|error| several(&all).unwrap_or(error))?
+        structure::read(&all, origin.ordered).map_err(|error| several(&all).unwrap_or(error))?
     };
     let prefix = weights.first().map_or("", |first| &first.name);
     let hint = direction(prefix).map(|role| (role, format!("`{prefix}`"))).or_else(|| {
-        let role = direction(origin)?;
-        Some((role, format!("the name {origin}")))
+        let role = direction(origin.name)?;
+        Some((role, format!("the name {}", origin.name)))
     });
     let (settings, assumptions) = settings::settle(&structure, choices, hint)?;
     let summary = summary(&structure, &settings);
@@ -132,16 +149,19 @@ fn several(weights: &[&Weight]) -> Option<RecogniseError> {
     let is_generator = |prefix: &String| {
         let under: Vec<&Weight> =
             weights.iter().filter(|weight| weight.name.starts_with(&format!("{prefix}."))).copied().collect();
-        structure::read(&under).is_ok()
+        structure::read(&under, true).is_ok()
     };
-    let keys: Vec<String> = prefixes.into_iter().filter(is_generator).collect();
-    (!keys.is_empty()).then_some(RecogniseError::Several { keys })
+    let (keys, others): (Vec<String>, _) = prefixes.into_iter().partition(is_generator);
+    (!keys.is_empty()).then_some(RecogniseError::Several { keys, others })
 }
+
+/// Networks are not looked for below this many parts of a name.
+const DEEPEST: usize = 4;
 
 /// The first parts of the names in which they differ, with what is before them.
 fn prefixes(weights: &[&Weight]) -> Vec<String> {
     let parts = |weight: &Weight, count: usize| weight.name.split('.').take(count).collect::<Vec<_>>().join(".");
-    for depth in 1.. {
+    for depth in 1..=DEEPEST {
         let mut found: Vec<String> = Vec::new();
         for weight in weights {
             let prefix = parts(weight, depth);
@@ -186,11 +206,11 @@ fn summary(structure: &Structure, settings: &settings::Settings) -> String {
     let stored = structure.stages.iter().find_map(|stage| stage.norm.as_ref());
     let affine = stored.is_some_and(|norm| norm.affine.is_some());
     let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+    let block = if structure.join == Join::Add { "residual block" } else { "concatenating block" };
     format!(
-        "ResNet generator, width {width}, {}, {} that {}, {}, {}",
+        "ResNet generator, width {width}, {}, {}, {}, {}",
         plural(downs, "downsampling"),
-        plural(blocks, "block"),
-        if structure.join == Join::Add { "add" } else { "concatenate" },
+        plural(blocks, block),
         if transposed { "transposed convolutions" } else { "resize-convolutions" },
         match (settings.norm, affine) {
             (settings::NormIs::Folded, _) => "norms folded into the convolutions",

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 /// A piece of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Token<'a> {
     /// A whole part between dots: a place in a sequence of modules.
     Index(u64),
@@ -45,11 +45,9 @@ pub(super) fn shared(one: &[Token<'_>], other: &[Token<'_>]) -> usize {
 
 /// Words at places where another word could stand, in the order of their first appearance.
 pub(super) fn branching_words<'a>(paths: &[Path<'a>]) -> Vec<&'a str> {
-    // The first word behind each beginning, and whether another was seen there.
     let mut branching: Vec<&str> = Vec::new();
     let mut sorted: Vec<&Path<'_>> = paths.iter().collect();
-    let alphabet = alphabet(paths);
-    sorted.sort_by_cached_key(|path| key(path, &alphabet));
+    sorted.sort();
     for pair in sorted.windows(2) {
         let common = shared(pair[0], pair[1]);
         for path in pair {
@@ -60,12 +58,13 @@ pub(super) fn branching_words<'a>(paths: &[Path<'a>]) -> Vec<&'a str> {
             }
         }
     }
-    branching.sort_by_key(|word| alphabet.get(word));
+    let appearance = appearance(paths);
+    branching.sort_by_key(|word| appearance.get(word));
     branching
 }
 
 /// All words by their first appearance.
-fn alphabet<'a>(paths: &[Path<'a>]) -> HashMap<&'a str, u64> {
+fn appearance<'a>(paths: &[Path<'a>]) -> HashMap<&'a str, u64> {
     let mut ranks = HashMap::new();
     for token in paths.iter().flatten() {
         if let Token::Word(word) = token {

@@ -4,7 +4,7 @@
 //! between two convolutions therefore tell whether padding is a module of its own, and whether what is expected fits.
 
 use super::arrangement::{Misfit, Place, Placed};
-use super::choices::Padding;
+use super::choices::{Padding, StridedPadding};
 use super::names::{Path, Token, shared};
 
 /// Padding by what it is for, each with what it was inferred from.
@@ -14,6 +14,7 @@ pub(super) struct Numbering {
     pub(super) blocks: Option<(Padding, String)>,
     pub(super) upsampled: Option<(Padding, String)>,
     pub(super) head: Option<(Padding, String)>,
+    pub(super) strided: Option<(StridedPadding, String)>,
     /// Whether names show that each block has two convolutions.
     pub(super) blocks_are_named: bool,
 }
@@ -29,7 +30,7 @@ pub(super) fn read(names: &[&str], paths: &[Path<'_>], placed: &[Placed]) -> Res
         let Some(room) = room_before(at, paths, *place)? else { continue };
         let name = names[at];
         let inferred = match room {
-            0 => (Padding::Zero, format!("no module for padding before `{name}`")),
+            0 => (Padding::Zero, format!("no module for padding before `{name}`, unless its padding_mode mirrors")),
             _ => (Padding::Reflect, format!("a module before `{name}`, as padding by reflection is")),
         };
         let (known, allowed) = match place {
@@ -51,7 +52,16 @@ pub(super) fn read(names: &[&str], paths: &[Path<'_>], placed: &[Placed]) -> Res
                 numbering.upsampled.get_or_insert((padding, why));
                 continue;
             }
-            Place::Down(_) | Place::Up(_) => {
+            Place::Down(stage) => {
+                // All have a module for padding, or none has.
+                let all = if numbering.strided.is_some() { 1..=1 } else { 0..=u64::from(*stage == 1) };
+                check(room, all, at)?;
+                if room == 1 {
+                    numbering.strided.get_or_insert((StridedPadding::Reflect, inferred.1));
+                }
+                continue;
+            }
+            Place::Up(_) => {
                 check(room, 0..=0, at)?;
                 continue;
             }

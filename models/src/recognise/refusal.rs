@@ -18,10 +18,17 @@ pub enum RecogniseError {
         listing: String,
     },
     /// More than one network, or one and other things.
-    #[error("holds more than one network; choose one of its generators with --key {}", keys.join(", or --key "))]
+    #[error(
+        "holds a ResNet generator under {}, and more{}; if it is a network of its own, choose it with --key {}",
+        keys.join(" and under "),
+        if others.is_empty() { String::new() } else { format!(" under {}", others.join(", ")) },
+        keys[0]
+    )]
     Several {
-        /// The prefixes of its generators.
+        /// The prefixes of its generators, at least one.
         keys: Vec<String>,
+        /// Those of what is none.
+        others: Vec<String>,
     },
     /// A key under which nothing is.
     #[error("has no tensor under `{key}`; there is {}", found.join(", "))]
@@ -136,11 +143,12 @@ impl RecogniseError {
     pub(super) fn departs(weights: &[&Weight], at: &str, expected: &str) -> Self {
         let family = FAMILIES.iter().find(|family| (family.is)(weights)).expect("the last takes all");
         let shape = weights.iter().find(|weight| weight.name == at || weight.name == format!("{at}.weight"));
-        let shape = shape.map_or(String::new(), |weight| format!(" {:?}", weight.shape));
+        let shape = shape.map_or(String::new(), |weight| format!(" {}", axes(&weight.shape)));
         let nearest = match family.remedy {
             "" => format!("is no generator that is known here; nearest is {}", family.name),
             remedy => format!("is {}: {remedy}", family.name),
         };
+        let at = short(at);
         let departure = format!("it departs from a ResNet generator at `{at}`{shape}, where was expected: {expected}");
         Self::Unknown { nearest, departure: Some(departure), count: weights.len(), listing: listing(weights) }
     }
@@ -150,15 +158,23 @@ impl RecogniseError {
 const LISTED: usize = 16;
 /// Longer names are cut.
 const NAME: usize = 80;
+/// More axes are left out.
+const AXES: usize = 8;
+
+fn short(name: &str) -> String {
+    let mut cut: String = name.chars().take(NAME).collect();
+    if cut.len() < name.len() {
+        cut.push('…');
+    }
+    cut
+}
+
+fn axes(shape: &[usize]) -> String {
+    if shape.len() > AXES { format!("of {} axes", shape.len()) } else { format!("{shape:?}") }
+}
 
 fn listing(weights: &[&Weight]) -> String {
-    let line = |weight: &&Weight| {
-        let mut name: String = weight.name.chars().take(NAME).collect();
-        if name.len() < weight.name.len() {
-            name.push('…');
-        }
-        format!("  {name} {:?}", weight.shape)
-    };
+    let line = |weight: &&Weight| format!("  {} {}", short(&weight.name), axes(&weight.shape));
     if weights.len() <= LISTED {
         return weights.iter().map(line).collect::<Vec<_>>().join("\n");
     }

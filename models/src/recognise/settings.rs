@@ -74,7 +74,8 @@ pub(super) fn settle(
         return Err(RecogniseError::Choice { flag: "upsample-padding", value: padding.to_string(), why });
     }
     let strided = if concat { StridedPadding::Same } else { StridedPadding::Symmetric };
-    let strided_padding = list.choose("strided-padding", choices.strided_padding, None, (strided, default));
+    let strided_padding =
+        list.choose("strided-padding", choices.strided_padding, numbering.strided, (strided, default));
     let leaky_slope = list.choose("leaky-slope", choices.leaky_slope, None, (0.0, Source::Published));
     let output_activation =
         list.choose("output-activation", choices.output_activation, None, (OutputActivation::Tanh, Source::Published));

@@ -28,8 +28,8 @@ pub(super) struct Stage {
     pub(super) norm: Option<Norm>,
 }
 
-/// More convolutions than this are no generator: 9 blocks have 24.
-const MOST_CONVOLUTIONS: usize = 512;
+/// More convolutions, or norms, than this are no generator: 9 blocks have 24.
+const MOST_LAYERS: usize = 256;
 
 /// Why an order of the layers does not fit, and how far it did.
 struct Refused {
@@ -38,15 +38,15 @@ struct Refused {
     expected: String,
 }
 
-/// Finds the order and the places.
+/// Finds the order and the places. `ordered` is whether the tensors are in the order in which the network lists them.
 ///
 /// # Errors
 /// Where the order that fits best departs from a generator; or two orders that fit.
-pub(super) fn read(weights: &[&Weight]) -> Result<Structure, RecogniseError> {
+pub(super) fn read(weights: &[&Weight], ordered: bool) -> Result<Structure, RecogniseError> {
     let layers = group(weights)?;
-    if let Some(beyond) = layers.convolutions.get(MOST_CONVOLUTIONS) {
-        let expected = format!("{MOST_CONVOLUTIONS} convolutions at most");
-        return Err(RecogniseError::departs(weights, &beyond.name, &expected));
+    let beyond = layers.convolutions.get(MOST_LAYERS).map(|convolution| &convolution.name);
+    if let Some(name) = beyond.or_else(|| layers.norms.get(MOST_LAYERS).map(|norm| &norm.name)) {
+        return Err(RecogniseError::departs(weights, name, &format!("{MOST_LAYERS} convolutions and norms at most")));
     }
     let convolutions: Vec<_> = layers.convolutions.iter().map(|convolution| path(&convolution.name)).collect();
     let norms: Vec<_> = layers.norms.iter().map(|norm| path(&norm.name)).collect();
@@ -81,8 +81,7 @@ pub(super) fn read(weights: &[&Weight]) -> Result<Structure, RecogniseError> {
                             Some(_) => layers.norms[order[at]].name.clone(),
                         }
                     };
-                    // A safetensors file is sorted by name, which says nothing.
-                    if layers.convolutions.is_sorted_by(|one, other| one.name <= other.name) {
+                    if !ordered {
                         return Err(RecogniseError::Order { one: name(order), other: name(&other) });
                     }
                 }
