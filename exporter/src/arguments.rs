@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use models::Role;
-use models::recognise::{Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
+use models::recognise::{BlockActivation, Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
 use program::ConsoleArguments;
 
 /// Turn a trained generator into an ONNX file, proven to compute the same
@@ -86,6 +86,9 @@ pub struct SourceArguments {
     /// Slope of activations left of zero; 0 is a ReLU [default: 0]
     #[arg(long, value_name = "SLOPE", value_parser = not_negative)]
     pub leaky_slope: Option<f64>,
+    /// After a block's sum: none, or the same as elsewhere [default: none]
+    #[arg(long, value_name = "none|same")]
+    pub block_activation: Option<BlockActivation>,
     /// What the network ends with [default: tanh]
     #[arg(long, value_name = "tanh|none")]
     pub output_activation: Option<OutputActivation>,
@@ -126,6 +129,7 @@ impl SourceArguments {
             upsample_padding: self.upsample_padding,
             strided_padding: self.strided_padding,
             leaky_slope: self.leaky_slope,
+            block_activation: self.block_activation,
             output_activation: self.output_activation,
             pixel_range: self.pixel_range,
         }
@@ -144,6 +148,7 @@ impl SourceArguments {
             ("upsample-padding", self.upsample_padding.is_some()),
             ("strided-padding", self.strided_padding.is_some()),
             ("leaky-slope", self.leaky_slope.is_some()),
+            ("block-activation", self.block_activation.is_some()),
             ("output-activation", self.output_activation.is_some()),
             ("pixel-range", self.pixel_range.is_some()),
             ("training-size", self.training_size.is_some()),

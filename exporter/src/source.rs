@@ -47,7 +47,7 @@ pub fn read(path: &Path, arguments: &SourceArguments) -> Result<Source, Failure>
     }
 }
 
-/// Metadata where there is any, and tensors in the file's order.
+/// Metadata where there is any, and tensors.
 fn read_tensors(path: &Path) -> anyhow::Result<(Option<String>, Vec<Weight>)> {
     match models_torch::read_tensors(path) {
         Err(FileError::Extension) if path.exists() => {
@@ -67,6 +67,7 @@ fn recognise_in(
         weights = recognise::under(key, weights)?;
         origin = format!("{origin} {key}");
     }
+    // Neither format keeps the order in which a network lists its tensors.
     let origin = Origin { name: &origin, ordered: false };
     let recognised = recognise::recognise(weights, &arguments.choices(), origin)?;
     let summary = recognised.summary.clone();

@@ -2,11 +2,21 @@
 
 use super::RecogniseError;
 use super::arrangement::{Place, Placed};
-use super::choices::{OutputActivation, Padding, StridedPadding};
+use super::choices::{BlockActivation, OutputActivation, Padding, StridedPadding};
 use super::layers::{Convolution, Norm};
 use super::settings::{NormIs, Settings};
 use super::structure::{Stage, Structure};
 use crate::{Layer, Network, Pads, Weight};
+
+impl Settings {
+    /// Behind every norm but the last of a block and of the network.
+    fn activation(&self) -> Layer {
+        match self.leaky_slope {
+            0.0 => Layer::Relu,
+            slope => Layer::LeakyRelu { slope },
+        }
+    }
+}
 
 /// The network and its weights under the names of its parameter table.
 pub(super) fn build(
@@ -25,6 +35,7 @@ pub(super) fn build(
                 let mut whole = std::mem::take(&mut body);
                 whole.extend(made);
                 layers.push(Layer::Skip { body: whole, join: structure.join });
+                layers.extend((settings.block_activation == BlockActivation::Same).then(|| settings.activation()));
             }
             _ => layers.extend(made),
         }
@@ -69,8 +80,7 @@ impl Build<'_> {
             Place::Head => {
                 layers.extend((self.settings.output_activation == OutputActivation::Tanh).then_some(Layer::Tanh));
             }
-            _ if self.settings.leaky_slope == 0.0 => layers.push(Layer::Relu),
-            _ => layers.push(Layer::LeakyRelu { slope: self.settings.leaky_slope }),
+            _ => layers.push(self.settings.activation()),
         }
         Ok(layers)
     }

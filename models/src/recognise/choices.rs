@@ -76,6 +76,16 @@ words! {
 }
 
 words! {
+    /// What follows the sum of a block's input and output.
+    BlockActivation {
+        /// Nothing, as in the paper.
+        None = "none",
+        /// The activation that is everywhere else, as in a classifier's blocks.
+        Same = "same",
+    }
+}
+
+words! {
     /// What becomes of the running statistics that an instance norm stores.
     RunningStatistics {
         /// They are used, as batch norm would.
@@ -107,6 +117,8 @@ pub struct Choices {
     pub strided_padding: Option<StridedPadding>,
     /// Slope of the activations left of zero: 0, a ReLU.
     pub leaky_slope: Option<f64>,
+    /// None.
+    pub block_activation: Option<BlockActivation>,
     /// Hyperbolic tangent.
     pub output_activation: Option<OutputActivation>,
     /// What black and white are: -1 and 1.

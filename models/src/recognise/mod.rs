@@ -21,7 +21,7 @@ mod refusal;
 mod settings;
 mod structure;
 
-pub use choices::{Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
+pub use choices::{BlockActivation, Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
 pub use refusal::RecogniseError;
 
 use arrangement::Place;

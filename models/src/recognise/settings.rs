@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::RecogniseError;
-use super::choices::{Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
+use super::choices::{BlockActivation, Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
 use super::structure::Structure;
 use crate::{Assumption, Join, Role, Source, pixels};
 
@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) head_padding: Padding,
     pub(super) strided_padding: StridedPadding,
     pub(super) leaky_slope: f64,
+    pub(super) block_activation: BlockActivation,
     pub(super) output_activation: OutputActivation,
     pub(super) pixel_range: [f32; 2],
 }
@@ -77,6 +78,8 @@ pub(super) fn settle(
     let strided_padding =
         list.choose("strided-padding", choices.strided_padding, numbering.strided, (strided, default));
     let leaky_slope = list.choose("leaky-slope", choices.leaky_slope, None, (0.0, Source::Published));
+    let none = (BlockActivation::None, Source::Published);
+    let block_activation = list.choose("block-activation", choices.block_activation, None, none);
     let output_activation =
         list.choose("output-activation", choices.output_activation, None, (OutputActivation::Tanh, Source::Published));
     let pixel_range = list.choose_named(
@@ -102,6 +105,7 @@ pub(super) fn settle(
         head_padding,
         strided_padding,
         leaky_slope,
+        block_activation,
         output_activation,
         pixel_range,
     };
