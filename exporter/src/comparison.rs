@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use models_onnx::{Interface, Precision};
-use models_torch::{Module, SavedNetwork};
+use models_torch::Module;
 use program::{Exit, Failure, OrExit, files, print_result};
 use serde_json::json;
 
-use crate::arguments::VerificationArguments;
-use crate::read;
+use crate::arguments::{SourceArguments, VerificationArguments};
+use crate::source;
 use crate::verification::{Pair, Report, verify};
 
 /// An ONNX file, which may not be written yet.
@@ -24,8 +24,13 @@ pub(crate) struct Made<'a> {
 }
 
 /// `exporter verify`: prints the table.
-pub(crate) fn run(weights: &Path, file: &Path, arguments: &VerificationArguments) -> Result<Exit, Failure> {
-    read(weights)?; // what is said of it comes first, as it does on the command line
+pub(crate) fn run(
+    weights: &Path,
+    said: &SourceArguments,
+    file: &Path,
+    arguments: &VerificationArguments,
+) -> Result<Exit, Failure> {
+    source::read(weights, said)?; // what is said of it comes first, as it does on the command line
     let bytes = fs_err::read(file).or_exit(Exit::CannotStart)?;
     let of_file = || file.display().to_string();
     let model = models_onnx::open(file).with_context(of_file).or_exit(Exit::CannotStart)?;
@@ -37,21 +42,26 @@ pub(crate) fn run(weights: &Path, file: &Path, arguments: &VerificationArguments
         precision: models_onnx::precision(&model),
     };
     drop(model);
-    let report = compare(weights, &made, arguments)?;
+    let report = compare(weights, said, &made, arguments)?;
     print_result(&report);
     Ok(if report.agrees() { Exit::Done } else { Exit::Differs })
 }
 
 /// Compares both, and writes the report where one is asked for.
-pub(crate) fn compare(weights: &Path, made: &Made<'_>, arguments: &VerificationArguments) -> Result<Report, Failure> {
-    let SavedNetwork { metadata, .. } = read(weights)?;
+pub(crate) fn compare(
+    weights: &Path,
+    said: &SourceArguments,
+    made: &Made<'_>,
+    arguments: &VerificationArguments,
+) -> Result<Report, Failure> {
+    let metadata = source::read(weights, said)?.network.metadata;
     if !metadata.role.is_generator() {
         let error = anyhow!("{}: this is the {}; only generators translate pictures", weights.display(), metadata.role);
         return Err(error).or_exit(Exit::CannotStart);
     }
     let module = || {
-        let SavedNetwork { metadata, weights: numbers } = read(weights).map_err(|failure| failure.error)?;
-        Ok(Module::from_weights(metadata.network, &numbers, tch::Device::Cpu)?)
+        let saved = source::read(weights, said).map_err(|failure| failure.error)?.network;
+        Ok(Module::from_weights(saved.metadata.network, &saved.weights, tch::Device::Cpu)?)
     };
     let report = verify(&Pair {
         module: &module,
@@ -59,7 +69,7 @@ pub(crate) fn compare(weights: &Path, made: &Made<'_>, arguments: &VerificationA
         folder: made.folder,
         interface: made.interface,
         precision: made.precision,
-        training_size: Some(metadata.training_size),
+        training_size: metadata.training_size,
         largest_size: arguments.largest_size,
         pictures: arguments.pictures.as_deref(),
     });

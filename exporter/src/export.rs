@@ -3,21 +3,20 @@
 use std::path::Path;
 
 use anyhow::Context;
-use models::Metadata;
 use models_onnx::{Exported, Interface, Target};
 use models_torch::SavedNetwork;
 use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
 
-use crate::arguments::ExportArguments;
+use crate::arguments::{ExportArguments, SourceArguments};
 use crate::comparison::{Made, compare};
-use crate::read;
+use crate::source::{self, Source};
 
 /// Exports as the command line says.
-pub(crate) fn run(arguments: &ExportArguments, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: &Console) -> Result<Exit, Failure> {
     let (source, target) = (arguments.input(), arguments.output());
     refuse_odd_target(source, target)?;
     let made_for = arguments.target.target();
-    let exported = exported(source, &made_for, console)?;
+    let exported = exported(source, said, &made_for, console)?;
 
     // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
     let folder = models_onnx::folder_of(target);
@@ -26,7 +25,7 @@ pub(crate) fn run(arguments: &ExportArguments, console: &Console) -> Result<Exit
     if let Some((_, data)) = &data {
         data.write(folder).or_exit(Exit::Fault)?;
     }
-    let verified = verify(arguments, &exported, data.as_ref().map(|_| folder), &made_for, console);
+    let verified = verify(arguments, said, &exported, data.as_ref().map(|_| folder), &made_for, console);
     if let Some((path, _)) = data.as_ref().filter(|_| verified.is_err() && !data_was_there) {
         std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
     }
@@ -41,12 +40,14 @@ pub(crate) fn run(arguments: &ExportArguments, console: &Console) -> Result<Exit
 }
 
 /// Reads the weights and makes the file; the weights are gone afterwards.
-fn exported(source: &Path, target: &Target, console: &Console) -> Result<Exported, Failure> {
-    let SavedNetwork { metadata, weights } = read(source)?;
-    let Metadata { role, data_set, training_size, steps, .. } = &metadata;
+fn exported(source: &Path, said: &SourceArguments, target: &Target, console: &Console) -> Result<Exported, Failure> {
+    let Source { network: SavedNetwork { metadata, weights }, recognised } = source::read(source, said)?;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
-    let trained = format!("trained on {data_set} at {training_size}×{training_size} for {steps} steps");
-    console.say(format!("{}: {role}, {trained}, {parameters} parameters", source.display()));
+    let (role, training) = (metadata.role, metadata.training());
+    console.say(format!("{}: {role}, {training}, {parameters} parameters", source.display()));
+    if let Some(recognised) = recognised {
+        console.say(format!("recognised as a {recognised}; {}", source::assumed(&metadata)));
+    }
     let exported = models_onnx::export(&metadata, weights, target).map_err(|error| {
         let exit = if error.is_of_target() { Exit::Usage } else { Exit::CannotStart };
         Failure::new(exit, format!("{}: {error}", source.display()))
@@ -64,6 +65,7 @@ fn exported(source: &Path, target: &Target, console: &Console) -> Result<Exporte
 /// Compares what was made with where it is from; an error where they differ.
 fn verify(
     arguments: &ExportArguments,
+    said: &SourceArguments,
     exported: &Exported,
     folder: Option<&Path>,
     target: &Target,
@@ -76,7 +78,7 @@ fn verify(
     let path = arguments.output();
     let interface = Interface { io, batch, size };
     let made = Made { path, bytes: &exported.model, folder, interface, precision };
-    let report = compare(arguments.input(), &made, &arguments.verification)?;
+    let report = compare(arguments.input(), said, &made, &arguments.verification)?;
     console.say(&report);
     if report.agrees() {
         return Ok(());

@@ -15,14 +15,15 @@ struct Inspected {
     /// What an ONNX file was made for.
     made_for: Vec<(&'static str, String)>,
 }
+use crate::{SourceArguments, source};
 
 /// Prints a file's metadata and layers to stdout.
-pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
+pub(crate) fn run(path: &Path, source: &SourceArguments) -> Result<Exit, Failure> {
     let is_onnx = path.extension().is_some_and(|extension| extension == "onnx");
     let inspected = if is_onnx {
         read_onnx(path).with_context(|| path.display().to_string()).or_exit(Exit::CannotStart)?
     } else {
-        let saved = crate::read(path)?;
+        let saved = source::read(path, source)?.network;
         Inspected { weights_hash: weights_hash(&saved.weights), metadata: saved.metadata, made_for: Vec::new() }
     };
     print_result(describe(&inspected).with_context(|| path.display().to_string()).or_exit(Exit::CannotStart)?);
@@ -45,7 +46,7 @@ fn read_onnx(path: &Path) -> anyhow::Result<Inspected> {
 }
 
 fn describe(Inspected { metadata, weights_hash, made_for }: &Inspected) -> anyhow::Result<String> {
-    let size = metadata.training_size;
+    let size = metadata.usual_size();
     let trace = shapes::trace(&metadata.network, size, size)?;
     let family =
         metadata.family.map_or("none of the families".to_owned(), |family| format!("{family:?}").to_lowercase());
@@ -53,10 +54,10 @@ fn describe(Inspected { metadata, weights_hash, made_for }: &Inspected) -> anyho
     let mut text = String::new();
     let mut fact = |name: &str, value: String| writeln!(text, "{name:<14} {value}").expect("a string takes all");
     fact("network", format!("{}, family {family}", metadata.role));
-    fact(
-        "trained",
-        format!("on {} at {size}×{size}, {} steps, seed {}", metadata.data_set, metadata.steps, metadata.seed),
-    );
+    let seed = metadata.seed.map_or(String::new(), |seed| format!(", seed {seed}"));
+    let training = metadata.training();
+    let (what, known) = training.split_once(' ').expect("of more than one word");
+    fact(what, format!("{known}{seed}"));
     let [black, white] = metadata.pixel_range;
     fact("pixels", format!("{black} is black, {white} is white, RGB"));
     if metadata.role.is_generator() {
@@ -72,6 +73,9 @@ fn describe(Inspected { metadata, weights_hash, made_for }: &Inspected) -> anyho
         fact(name, value.clone());
     }
 
+    if !metadata.assumptions.is_empty() {
+        writeln!(text, "\n{}", source::assumed(metadata))?;
+    }
     writeln!(text, "\n{:<20} {:<26} {:>18} {:>12} {:>12}", "layer", "kind", "output", "parameters", "mult-adds")?;
     for step in &trace.steps {
         let number = |value: u64| if value == 0 { String::new() } else { count(value) };

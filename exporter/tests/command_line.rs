@@ -39,13 +39,14 @@ fn saved(role: Role, family: Family) -> SavedNetwork {
         role,
         family: Some(family),
         network,
-        data_set: "horse2zebra".into(),
-        training_size: 32,
+        data_set: Some("horse2zebra".into()),
+        training_size: Some(32),
         pixel_range: pixels::RANGE,
-        steps: 17,
-        seed: 1,
+        steps: Some(17),
+        seed: Some(1),
         program: "trainer 0.1.0".into(),
         weights_sha256: None,
+        assumptions: Vec::new(),
     };
     SavedNetwork { metadata, weights: module.weights().to_weights().expect("on the CPU") }
 }
@@ -255,4 +256,64 @@ fn what_is_no_pair_says_why() {
     ] {
         assert_ends(&run(folder.path(), &arguments), code, message);
     }
+}
+
+/// A file of the variants that PyTorch wrote, without metadata.
+fn variant(name: &str) -> String {
+    format!("{}/../tests/variants/{name}.safetensors", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_generator_from_elsewhere_is_exported_with_what_was_assumed() {
+    let folder = folder();
+    let published = variant("published");
+    let output = run(folder.path(), &[&published, "-o", "g.onnx", "--norm-eps", "1e-3", "--role", "g_ba"]);
+    assert_ends(&output, 0, "generator B to A, training unknown");
+    assert_ends(&output, 0, "recognised as a ResNet generator, width 2, 2 downsamplings, 2 residual blocks");
+    for row in
+        ["norm-eps           1e-3       given", "pixel-range        -1,1       the published default", "they agree"]
+    {
+        assert_ends(&output, 0, row);
+    }
+    let model = models_onnx::parse(std::fs::read(folder.path().join("g.onnx")).expect("it was written"));
+    let metadata = models_onnx::metadata(&model.expect("our own file")).expect("our own metadata");
+    assert_eq!((metadata.role, metadata.data_set.as_deref(), metadata.training_size), (Role::GBa, None, None));
+    let kept: Vec<_> = metadata.assumptions.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();
+    assert!(kept.contains(&("norm-eps", "1e-3")) && kept.contains(&("output-activation", "tanh")), "{kept:?}");
+    let inspected = run(folder.path(), &["inspect", "g.onnx"]);
+    assert!(String::from_utf8_lossy(&inspected.stdout).contains("training       unknown"));
+
+    let sized = [&published, "-o", "sized.onnx", "--training-size", "32", "--pixel-range", "-1,1"];
+    assert_ends(&run(folder.path(), &sized), 0, "trained on unknown data at 32×32 for an unknown number of steps");
+}
+
+#[test]
+fn grey_pictures_may_become_coloured_ones() {
+    let folder = folder();
+    assert_ends(&run(folder.path(), &[&variant("grey_to_colour"), "-o", "g.onnx"]), 0, "they agree");
+    let bytes = std::fs::read(folder.path().join("g.onnx")).expect("it was written");
+    let model = models_onnx::parse(bytes).expect("our own file");
+    assert_eq!(models_onnx::metadata(&model).expect("our own metadata").network.channels, 1);
+}
+
+#[test]
+fn files_from_elsewhere_that_are_not_taken_say_why() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));
+    let [published, batch, u_net, several] = ["published", "batch", "u_net", "several"].map(variant);
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&[&u_net], 3, "u_net.safetensors: is a U-Net: only ResNet generators are supported"),
+        (&[&u_net], 3, "  model.model.3.weight [4, 3, 4, 4]"),
+        (&[&several], 3, "choose it with --key netG_A2B"),
+        (&[&several, "--key", "netD_A"], 3, "is a PatchGAN discriminator"),
+        (&[&published, "--norm", "batch"], 2, "--norm batch: it needs running_mean and running_var"),
+        (&[&published, "--norm", "group"], 2, "use instance or batch"),
+        (&[&batch, "--running-statistics", "ignore"], 2, "--norm instance can leave them out"),
+        (&["g_ab.ot", "--norm-eps", "1e-3"], 2, "g_ab.ot: --norm-eps: the file says itself what it computes"),
+    ];
+    for (arguments, code, message) in cases {
+        assert_ends(&run(folder.path(), &[arguments, &["-o", "g.onnx"]].concat()), code, message);
+    }
+    assert!(!folder.path().join("g.onnx").exists());
+    assert_ends(&run(folder.path(), &[&several, "--key", "netG_B2A", "-o", "g.onnx"]), 0, "generator B to A");
 }

@@ -11,8 +11,10 @@ pub const MOST_AT_ONCE: usize = 256;
 /// The sizes that a model takes, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Side of the training pictures.
-    pub training: u32,
+    /// Side of the training pictures, where known.
+    pub training: Option<u32>,
+    /// Side to scale to where none is asked for: that of the training pictures, or the published one.
+    pub usual: u32,
     /// What both sides must be a multiple of.
     pub multiple: u32,
     /// The smallest side.
@@ -96,8 +98,9 @@ impl Contract {
             let [black, white] = metadata.pixel_range;
             return Err(ContractError::Range(black, white));
         }
-        let training_size = u16::try_from(metadata.training_size).ok().filter(|&size| size > 0);
-        let training_size = training_size.ok_or(ContractError::TrainingSize(metadata.training_size))?;
+        let size = metadata.usual_size();
+        let usual = u16::try_from(size).ok().filter(|&size| size > 0).ok_or(ContractError::TrainingSize(size))?.into();
+        let training = metadata.training_size.map(|_| usual);
         let smallest = shapes::smallest_size(&metadata.network)? as u32;
         let multiple = shapes::size_multiple(&metadata.network) as u32;
         let number = match precision {
@@ -110,16 +113,15 @@ impl Contract {
             return Err(ContractError::Batch(batch));
         }
         let fixed = interface.size.map(|[height, width]| fixed_size(&metadata.network, height, width)).transpose()?;
-        let sizes = Sizes { training: training_size.into(), multiple, smallest, fixed };
+        let sizes = Sizes { training, usual, multiple, smallest, fixed };
         Ok(Self { sizes, bytes_per_pixel, interface, metadata })
     }
 
     /// The model in a few words.
     pub fn describe(&self) -> String {
-        let Metadata { role, family, data_set, steps, .. } = &self.metadata;
+        let Metadata { role, family, .. } = &self.metadata;
         let family = family.map_or(String::new(), |family| format!(" ({family:?})").to_lowercase());
-        let (size, interface) = (self.sizes.training, self.interface);
-        format!("{role}{family}, trained on {data_set} at {size}×{size}, {steps} steps; takes {interface}")
+        format!("{role}{family}, {}; takes {}", self.metadata.training(), self.interface)
     }
 }
 
@@ -166,20 +168,24 @@ mod tests {
             role: Role::GAb,
             family: Some(Family::Paper),
             network: Family::Paper.generator(GeneratorOptions::sized(64, 9)),
-            data_set: "horse2zebra".into(),
-            training_size: 256,
+            data_set: Some("horse2zebra".into()),
+            training_size: Some(256),
             pixel_range: pixels::RANGE,
-            steps: 0,
-            seed: 0,
+            steps: Some(0),
+            seed: Some(0),
             program: "tests".into(),
             weights_sha256: None,
+            assumptions: Vec::new(),
         }
     }
 
     #[test]
     fn a_generator_says_its_sizes_and_what_a_pixel_costs_at_least() {
         let of = |precision| Contract::of(metadata(), Ok(ANY), precision).expect("a generator's");
-        assert_eq!(of(Precision::F32).sizes, Sizes { training: 256, multiple: 4, smallest: 8, fixed: None });
+        assert_eq!(
+            of(Precision::F32).sizes,
+            Sizes { training: Some(256), usual: 256, multiple: 4, smallest: 8, fixed: None }
+        );
         // At full resolution 64 channels of floats go into a layer and 64 come out.
         for (precision, bytes) in [(Precision::F32, 512..520), (Precision::F16, 256..260)] {
             let found = of(precision).bytes_per_pixel;
@@ -200,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unknown_of_the_training_is_called_so() {
+        let foreign = Metadata { data_set: None, training_size: None, steps: None, seed: None, ..metadata() };
+        let contract = Contract::of(foreign, Ok(ANY), Precision::F32).expect("a generator's");
+        assert_eq!((contract.sizes.training, contract.sizes.usual), (None, 256));
+        let said = contract.describe();
+        assert!(said.starts_with("generator A to B (paper), training unknown; takes [batch, 3, "), "{said}");
+    }
+
+    #[test]
     fn what_this_program_cannot_translate_with_is_refused() {
         let without_head = {
             let mut network = metadata().network;
@@ -212,7 +227,7 @@ mod tests {
                 Metadata { pixel_range: [0.0, 1.0], ..metadata() },
                 "wants pixels from 0 to 1; this program knows -1 to 1",
             ),
-            (Metadata { training_size: 0, ..metadata() }, "has the training size 0"),
+            (Metadata { training_size: Some(0), ..metadata() }, "has the training size 0"),
             (Metadata { network: without_head, ..metadata() }, "a translation is as large as its picture"),
         ];
         for (metadata, message) in cases {

@@ -53,7 +53,8 @@ impl fmt::Display for Fit {
 impl Fit {
     /// What happens to the size, in plain words: shrinking photos must not surprise.
     pub fn describe(self, sizes: Sizes) -> String {
-        let Sizes { training: size, multiple, fixed, .. } = sizes;
+        let Sizes { training, usual: size, multiple, fixed, .. } = sizes;
+        let known = if training.is_some() { "the training size" } else { "the training size is unknown" };
         let padded = match (fixed, multiple) {
             (Some((width, height)), _) => {
                 format!("padded by reflection to {width}×{height}, all that the model takes, while it is translated")
@@ -70,22 +71,22 @@ impl Fit {
         }
         match self {
             Self::Train => {
-                format!("the shorter side is scaled to {size} (the training size; --fit native keeps it); {padded}")
+                format!("the shorter side is scaled to {size} ({known}; --fit native keeps it); {padded}")
             }
             Self::Native => format!("as it is; {padded}"),
             Self::Shorter(pixels) => format!("the shorter side is scaled to {pixels}; {padded}"),
-            Self::Squash => format!("squashed to {size}×{size}, the training size"),
+            Self::Squash => format!("squashed to {size}×{size}, {known}"),
         }
     }
 
     /// Columns and rows of a picture once it is scaled.
     fn scaled(self, picture: (u32, u32), sizes: Sizes) -> (u32, u32) {
         match (self, sizes.fixed) {
-            (Self::Train, None) => shorter_size(picture, sizes.training),
+            (Self::Train, None) => shorter_size(picture, sizes.usual),
             (Self::Train, Some(room)) => fitting_into(room, picture),
             (Self::Native, _) => picture,
             (Self::Shorter(pixels), _) => shorter_size(picture, pixels),
-            (Self::Squash, fixed) => fixed.unwrap_or((sizes.training, sizes.training)),
+            (Self::Squash, fixed) => fixed.unwrap_or((sizes.usual, sizes.usual)),
         }
     }
 }
@@ -216,7 +217,15 @@ mod tests {
 
     /// The sizes of a paper generator: multiples of 4, 8 or more.
     fn sizes(training: u32) -> Sizes {
-        Sizes { training, multiple: 4, smallest: 8, fixed: None }
+        Sizes { training: Some(training), usual: training, multiple: 4, smallest: 8, fixed: None }
+    }
+
+    #[test]
+    fn a_training_size_that_is_unknown_is_not_called_one() {
+        let known = Fit::Train.describe(sizes(256));
+        assert!(known.starts_with("the shorter side is scaled to 256 (the training size; "), "{known}");
+        let unknown = Fit::Train.describe(Sizes { training: None, ..sizes(256) });
+        assert!(unknown.starts_with("the shorter side is scaled to 256 (the training size is unknown; "), "{unknown}");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! to the random layers of `tests/tests/layers.rs` too, where libtorch and ONNX Runtime are held against each other
 //! and against a naive reference.
 
+mod assumption;
 pub mod families;
 mod fold;
 
@@ -18,9 +19,11 @@ mod layer;
 mod metadata;
 pub mod parameters;
 pub mod pixels;
+pub mod recognise;
 pub mod shapes;
 mod weight;
 
+pub use assumption::{Assumption, Source};
 pub use fold::{Backend, fold};
 pub use layer::{Join, Layer, Network, Pads};
 pub use metadata::{FORMAT_VERSION, Metadata, MetadataError, Role};

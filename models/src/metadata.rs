@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, families::Family};
+use crate::{Assumption, Network, families::Family};
 
 /// Version of the metadata that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -37,6 +37,11 @@ impl Role {
         }
     }
 
+    /// The role of a file's stem.
+    pub fn of_stem(stem: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.stem() == stem)
+    }
+
     /// Whether it translates pictures.
     pub const fn is_generator(self) -> bool {
         matches!(self, Self::GAb | Self::GBa)
@@ -66,21 +71,28 @@ pub struct Metadata {
     pub family: Option<Family>,
     /// The network itself.
     pub network: Network,
-    /// Name of the data set.
-    pub data_set: String,
-    /// Side of the training pictures, in pixels.
-    pub training_size: usize,
+    /// Name of the data set; none where a file from elsewhere does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_set: Option<String>,
+    /// Side of the training pictures, in pixels, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_size: Option<usize>,
     /// What black and white are for the network.
     pub pixel_range: [f32; 2],
-    /// Updates that the weights have seen.
-    pub steps: u64,
-    /// Seed of the run.
-    pub seed: u64,
+    /// Updates that the weights have seen, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Seed of the run, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Program and version that wrote it.
     pub program: String,
     /// [`crate::weights_hash`] of the weights that were exported, before any was rounded or left out; in exported files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
+    /// What the file that the weights come from did not say; empty for those of `trainer`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<Assumption>,
 }
 
 /// Why metadata is refused.
@@ -100,6 +112,23 @@ pub enum MetadataError {
 }
 
 impl Metadata {
+    /// Side of the pictures, in pixels, to work with where none is asked for: the training size, or the published one of
+    /// 256 where that is unknown.
+    pub fn usual_size(&self) -> usize {
+        self.training_size.unwrap_or(256)
+    }
+
+    /// What is known of the training, in a few words; the rest is called unknown.
+    pub fn training(&self) -> String {
+        if (&self.data_set, self.training_size, self.steps) == (&None, None, None) {
+            return "training unknown".into();
+        }
+        let data_set = self.data_set.as_ref().map_or("on unknown data".into(), |name| format!("on {name}"));
+        let size = self.training_size.map_or("at an unknown size".into(), |size| format!("at {size}×{size}"));
+        let steps = self.steps.map_or("for an unknown number of steps".into(), |steps| format!("for {steps} steps"));
+        format!("trained {data_set} {size} {steps}")
+    }
+
     /// The JSON text.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain values and string keys always serialise")
@@ -126,6 +155,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Source;
     use crate::families::GeneratorOptions;
 
     fn metadata() -> Metadata {
@@ -134,13 +164,14 @@ mod tests {
             role: Role::GAb,
             family: Some(Family::Paper),
             network: Family::Paper.generator(GeneratorOptions::sized(4, 1)),
-            data_set: "stripes".into(),
-            training_size: 64,
+            data_set: Some("stripes".into()),
+            training_size: Some(64),
             pixel_range: [-1.0, 1.0],
-            steps: 3,
-            seed: 7,
+            steps: Some(3),
+            seed: Some(7),
             program: "trainer 0.1.0".into(),
             weights_sha256: None,
+            assumptions: Vec::new(),
         }
     }
 
@@ -148,6 +179,35 @@ mod tests {
     fn metadata_survives_its_json() {
         let metadata = metadata();
         assert_eq!(Metadata::from_json(metadata.to_json().as_bytes()).expect("its own JSON"), metadata);
+    }
+
+    /// As `trainer` 0.1.0 wrote it before anything could be unknown.
+    const EARLIER: &str = r#"{"format_version":1,"role":"g_ba","family":null,"network":{"channels":3,"layers":[]},"data_set":"stripes","training_size":64,"pixel_range":[-1.0,1.0],"steps":3,"seed":7,"program":"trainer 0.1.0"}"#;
+
+    #[test]
+    fn what_is_unknown_is_absent_and_earlier_files_are_read() {
+        let earlier = Metadata::from_json(EARLIER.as_bytes()).expect("written by this version's format");
+        assert_eq!(earlier.training(), "trained on stripes at 64×64 for 3 steps");
+        assert_eq!(earlier.to_json(), EARLIER, "the same bytes, so that exports repeat");
+
+        let assumption = Assumption { name: "norm-eps".into(), value: "1e-5".into(), source: Source::Published };
+        let inferred = Source::Inferred("why".into());
+        let foreign = Metadata {
+            data_set: None,
+            training_size: None,
+            steps: None,
+            seed: None,
+            assumptions: vec![assumption.clone(), Assumption { source: inferred, ..assumption }],
+            ..metadata()
+        };
+        let json = foreign.to_json();
+        for absent in ["data_set", "training_size", "steps", "seed"] {
+            assert!(!json.contains(absent), "{json}");
+        }
+        assert_eq!(Metadata::from_json(json.as_bytes()).expect("its own JSON"), foreign);
+        assert_eq!((foreign.training().as_str(), foreign.usual_size()), ("training unknown", 256));
+        let partly = Metadata { training_size: Some(64), ..foreign };
+        assert_eq!(partly.training(), "trained on unknown data at 64×64 for an unknown number of steps");
     }
 
     #[test]

@@ -133,6 +133,13 @@ pub fn size_multiple(network: &Network) -> usize {
     network.layers.iter().map(|layer| if let Layer::Conv { stride, .. } = layer { *stride } else { 1 }).product()
 }
 
+/// Channels of a network's output; those of its input where nothing fits it.
+pub fn output_channels(network: &Network) -> usize {
+    let side = smallest_size(network);
+    let trace = side.and_then(|side| trace(network, side, side));
+    trace.map_or(network.channels, |trace| trace.output().channels)
+}
+
 /// Checks that a generator gives back the size that it takes.
 ///
 /// # Errors

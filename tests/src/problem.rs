@@ -58,13 +58,14 @@ impl Problem {
             role: Role::GAb,
             family: None,
             network: self.network.clone(),
-            data_set: "random".into(),
-            training_size: self.shape[2],
+            data_set: Some("random".into()),
+            training_size: Some(self.shape[2]),
             pixel_range: pixels::RANGE,
-            steps: 0,
-            seed: 0,
+            steps: Some(0),
+            seed: Some(0),
             program: "tests".into(),
             weights_sha256: None,
+            assumptions: Vec::new(),
         };
         models_onnx::export(&metadata, self.weights.clone(), target).expect("the weights are the network's")
     }

@@ -53,9 +53,10 @@ impl Earlier {
         let GeneratorOptions { width, blocks, up, output_norm } = options;
         let family = format!("{family:?}").to_lowercase();
         let up = if up == UpConvolution::Resize { "resize" } else { "transpose" };
+        let size = training_size.map_or(String::new(), |size| format!("size = {size}\n"));
         let text = format!(
             "preset = '{family}'\ngenerator = '{family}'\nwidth = {width}\nblocks = {blocks}\nupsample = '{up}'\n\
-             output_norm = {output_norm}\nsize = {training_size}\n"
+             output_norm = {output_norm}\n{size}"
         );
         Ok(Layer::read(&text)?)
     }

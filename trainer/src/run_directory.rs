@@ -285,13 +285,14 @@ impl Facts<'_> {
             role,
             family: Some(if role.is_generator() { generator } else { discriminator }),
             network: module.network().clone(),
-            data_set: self.data_set.into(),
-            training_size: size,
+            data_set: Some(self.data_set.into()),
+            training_size: Some(size),
             pixel_range: pixels::RANGE,
-            steps,
-            seed,
+            steps: Some(steps),
+            seed: Some(seed),
             program: concat!("trainer ", env!("CARGO_PKG_VERSION")).into(),
             weights_sha256: None,
+            assumptions: Vec::new(),
         }
     }
 }

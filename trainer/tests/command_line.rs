@@ -96,7 +96,7 @@ fn a_run_leaves_weights_metrics_samples_and_settings() {
         assert!(lines[0]["losses"][loss].as_f64().is_some_and(f64::is_finite), "{loss}");
     }
     let metadata = models_torch::read(&run.join("g_ab.ot")).expect("our own file").metadata;
-    assert_eq!((metadata.steps, metadata.training_size, metadata.data_set.as_str()), (4, 24, "stripes"));
+    assert_eq!(metadata.training(), "trained on stripes at 24×24 for 4 steps");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use models_runtime::{Session, SessionError, Value};
 
 use super::cases::Case;
 
-/// What a file makes of an input, as `[n, c, h, w]` floats: a byte is exactly one number. Nothing where it is of another
-/// shape.
+/// What a file makes of an input of so many channels, as `[n, c, h, w]` floats: a byte is exactly one number. Nothing where
+/// it is of another number or size of pictures.
 pub(super) fn output(session: &mut Session, io: Io, case: &Case, channels: usize) -> Result<Vec<f32>, SessionError> {
     let [batch, height, width] = case.shape;
     let planes = [batch, channels, height, width];
@@ -24,7 +24,8 @@ pub(super) fn output(session: &mut Session, io: Io, case: &Case, channels: usize
             (output, [batch, channels, height, width])
         }
     };
-    Ok(if shape == planes { output } else { Vec::new() })
+    let [pictures, _, rows, columns] = shape;
+    Ok(if [pictures, rows, columns] == case.shape { output } else { Vec::new() })
 }
 
 /// All values of a file that has them as outputs.

@@ -39,13 +39,14 @@ pub fn metadata(role: Role) -> Metadata {
         role,
         family: None,
         network: Network { channels: 3, layers: vec![conv] },
-        data_set: "none".into(),
-        training_size: TRAINING_SIZE as usize,
+        data_set: Some("none".into()),
+        training_size: Some(TRAINING_SIZE as usize),
         pixel_range: pixels::RANGE,
-        steps: 0,
-        seed: 0,
+        steps: Some(0),
+        seed: Some(0),
         program: "tests".into(),
         weights_sha256: None,
+        assumptions: Vec::new(),
     }
 }
 

@@ -58,9 +58,9 @@ pub enum ExportError {
     /// Bytes for a network whose black and white say nothing of the numbers between.
     #[error("--io uint8: the metadata has pixels from {0} to {1}, which no byte can be scaled to")]
     PixelRange(f32, f32),
-    /// Bytes for a network that takes no colours.
-    #[error("--io uint8: the network takes {0} channels, a picture has 3")]
-    Channels(usize),
+    /// Bytes for a network that takes or gives no colours.
+    #[error("--io uint8: the network takes {} channels and gives {}, a picture has 3", .0[0], .0[1])]
+    Channels([usize; 2]),
 }
 
 impl ExportError {
@@ -120,8 +120,8 @@ pub fn export(metadata: &Metadata, weights: Vec<Weight>, target: &Target) -> Res
             name: metadata.role.stem().into(),
             node: graph.nodes,
             initializer: learned.into_iter().chain(graph.constants.into_values()).collect(),
-            input: vec![end(INPUT, network, target)],
-            output: vec![end(OUTPUT, network, target)],
+            input: vec![end(INPUT, network.channels, target)],
+            output: vec![end(OUTPUT, shapes::output_channels(network), target)],
             ..Default::default()
         }),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: target.opset }],
@@ -146,10 +146,11 @@ fn check(metadata: &Metadata, target: &Target) -> Result<(), ExportError> {
     if let Some([height, width]) = target.size {
         shapes::check_size(&metadata.network, height, width).map_err(ExportError::Size)?;
     }
-    let ([black, white], channels) = (metadata.pixel_range, metadata.network.channels);
+    let [black, white] = metadata.pixel_range;
+    let channels = [metadata.network.channels, shapes::output_channels(&metadata.network)];
     match target.io {
         Io::Uint8 if !(white - black).is_normal() => Err(ExportError::PixelRange(black, white)),
-        Io::Uint8 if channels != 3 => Err(ExportError::Channels(channels)),
+        Io::Uint8 if channels != [3; 2] => Err(ExportError::Channels(channels)),
         _ => Ok(()),
     }
 }

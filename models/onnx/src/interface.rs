@@ -7,8 +7,6 @@
 
 use std::fmt;
 
-use models::Network;
-
 use crate::export::{INPUT, OUTPUT};
 use crate::graph::{Graph, Value, ints};
 use crate::proto::{
@@ -43,14 +41,14 @@ impl fmt::Display for Interface {
 }
 
 /// The graph's input, or its output.
-pub(crate) fn end(name: &str, network: &Network, target: &Target) -> ValueInfoProto {
+pub(crate) fn end(name: &str, channels: usize, target: &Target) -> ValueInfoProto {
     let side = |fixed: Option<usize>, name: &str| {
         fixed.map_or_else(|| DimensionValue::Param(name.into()), |side| DimensionValue::Value(side as i64))
     };
     let batch = side(target.batch, "batch");
     let height = side(target.size.map(|[height, _]| height), "height");
     let width = side(target.size.map(|[_, width]| width), "width");
-    let channels = DimensionValue::Value(network.channels as i64);
+    let channels = DimensionValue::Value(channels as i64);
     let sides = match target.io {
         Io::Uint8 => [batch, height, width, channels],
         Io::Float | Io::F16 => [batch, channels, height, width],

@@ -13,13 +13,14 @@ pub(crate) fn metadata_of(role: Role, family: Family) -> Metadata {
         role,
         family: Some(family),
         network: family.generator(GeneratorOptions::sized(2, 2)),
-        data_set: "none".into(),
-        training_size: 16,
+        data_set: Some("none".into()),
+        training_size: Some(16),
         pixel_range: pixels::RANGE,
-        steps: 0,
-        seed: 0,
+        steps: Some(0),
+        seed: Some(0),
         program: "test".into(),
         weights_sha256: None,
+        assumptions: Vec::new(),
     }
 }
 

@@ -96,13 +96,29 @@ fn first_line(error: &TchError) -> String {
 /// # Errors
 /// See [`FileError`].
 pub fn read(path: &Path) -> Result<SavedNetwork, FileError> {
+    let (json, weights) = read_tensors(path)?;
+    saved(json.ok_or(FileError::NoMetadata)?.as_bytes(), weights)
+}
+
+/// Reads a file's metadata, unchecked and if there is any, and its tensors.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn read_tensors(path: &Path) -> Result<(Option<String>, Vec<Weight>), FileError> {
     let format = Format::of(path)?;
     let bytes = std::fs::read(path).map_err(FileError::Read)?;
-    let (json, weights) = match format {
-        Format::Ot => read_archive(&bytes)?,
-        Format::Safetensors => read_safetensors(&bytes)?,
-    };
-    let metadata = Metadata::from_json(&json)?;
+    match format {
+        Format::Ot => read_archive(&bytes),
+        Format::Safetensors => read_safetensors(&bytes),
+    }
+}
+
+/// A network from its metadata and tensors.
+///
+/// # Errors
+/// If the metadata is not readable, or the tensors are not exactly those of its network.
+pub fn saved(json: &[u8], weights: Vec<Weight>) -> Result<SavedNetwork, FileError> {
+    let metadata = Metadata::from_json(json)?;
     let table = parameters::table(&metadata.network);
     check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice())))?;
     Ok(SavedNetwork { metadata, weights })
@@ -122,7 +138,7 @@ pub fn encode(network: &SavedNetwork, format: Format) -> Result<Vec<u8>, FileErr
     }
 }
 
-fn read_archive(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Weight>), FileError> {
+fn read_archive(bytes: &[u8]) -> Result<(Option<String>, Vec<Weight>), FileError> {
     let tensors = Tensor::load_multi_from_stream(Cursor::new(bytes)).map_err(FileError::Archive)?;
     let mut json = None;
     let mut weights = Vec::new();
@@ -134,13 +150,13 @@ fn read_archive(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Weight>), FileError> {
         }
         let bytes = tensor_bytes(&tensor)?;
         if name == METADATA {
-            json = Some(bytes);
+            json = Some(String::from_utf8_lossy(&bytes).into_owned());
         } else {
             let shape = tensor.size().iter().map(|&side| side as usize).collect();
             weights.push(Weight { name, shape, bytes });
         }
     }
-    Ok((json.ok_or(FileError::NoMetadata)?, weights))
+    Ok((json, weights))
 }
 
 fn write_archive(network: &SavedNetwork) -> Result<Vec<u8>, FileError> {
@@ -156,12 +172,14 @@ fn write_archive(network: &SavedNetwork) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-fn read_safetensors(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Weight>), FileError> {
+fn read_safetensors(bytes: &[u8]) -> Result<(Option<String>, Vec<Weight>), FileError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let json = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
-    let json = json.ok_or(FileError::NoMetadata)?.clone().into_bytes();
+    let json = header.metadata().as_ref().and_then(|entries| entries.get(METADATA)).cloned();
     let mut weights = Vec::new();
     for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
+        if view.dtype() == Dtype::I64 && json.is_none() {
+            continue; // PyTorch's counters of batches, which nothing is computed with
+        }
         if view.dtype() != Dtype::F32 {
             return Err(FileError::Kind { name: name.into(), found: format!("{:?}", view.dtype()) });
         }
@@ -197,13 +215,14 @@ mod tests {
             role: Role::GAb,
             family: Some(family),
             network,
-            data_set: "none".into(),
-            training_size: 16,
+            data_set: Some("none".into()),
+            training_size: Some(16),
             pixel_range: pixels::RANGE,
-            steps: 0,
-            seed: 1,
+            steps: Some(0),
+            seed: Some(1),
             program: "test".into(),
             weights_sha256: None,
+            assumptions: Vec::new(),
         };
         SavedNetwork { metadata, weights: module.weights().to_weights().expect("on the CPU") }
     }
