@@ -143,7 +143,7 @@ fn a_file_that_computes_something_else_is_reported() {
     assert!(exporter::verification::verify(&module(&changed), &file, 32).expect("both run").agrees());
 
     let weight = changed.weights.iter_mut().find(|weight| weight.name == "block1.conv2.weight").expect("it has one");
-    weight.bytes[..4].copy_from_slice(&1.0_f32.to_le_bytes());
+    weight.bytes = [&1.0_f32.to_le_bytes()[..], &weight.bytes[4..]].concat().into();
     let report = exporter::verification::verify(&module(&changed), &file, 32).expect("both run");
     assert!(!report.agrees());
     assert!(report.to_string().contains("DIFFERS") && report.to_string().ends_with("they do not agree"), "{report}");

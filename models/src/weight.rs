@@ -1,5 +1,6 @@
 //! Learned tensors between libraries, and their identity independent of the file that holds them.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::parameters::Parameter;
@@ -11,8 +12,9 @@ pub struct Weight {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its numbers in row-major order, 32-bit floats, little-endian.
-    pub bytes: Vec<u8>,
+    /// Its numbers in row-major order, 32-bit floats, little-endian. Often a part of the file that it is from, shared with
+    /// the tensors beside it: a copy of each would double the memory.
+    pub bytes: Bytes,
 }
 
 impl Weight {

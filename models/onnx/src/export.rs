@@ -100,7 +100,7 @@ fn initializers(
         weights.into_iter().map(|weight| (weight.name.clone(), weight)).collect();
     let learned = table.iter().map(|parameter| {
         let weight = by_name.remove(&parameter.name).expect("checked against the table");
-        tensor(weight.name, &weight.shape, DataType::Float, weight.bytes.into())
+        tensor(weight.name, &weight.shape, DataType::Float, weight.bytes)
     });
     learned.chain(constants.into_values()).collect()
 }

@@ -70,7 +70,7 @@ fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
     if tensor.data_type != i32::from(DataType::Float) || length != Some(tensor.raw_data.len()) {
         return Err(storage());
     }
-    Ok(Weight { name: tensor.name.clone(), shape, bytes: tensor.raw_data.to_vec() })
+    Ok(Weight { name: tensor.name.clone(), shape, bytes: tensor.raw_data.clone() })
 }
 
 #[cfg(test)]

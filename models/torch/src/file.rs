@@ -137,7 +137,7 @@ fn read_archive(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Weight>), FileError> {
             json = Some(bytes);
         } else {
             let shape = tensor.size().iter().map(|&side| side as usize).collect();
-            weights.push(Weight { name, shape, bytes });
+            weights.push(Weight { name, shape, bytes: bytes.into() });
         }
     }
     Ok((json.ok_or(FileError::NoMetadata)?, weights))
@@ -165,7 +165,7 @@ fn read_safetensors(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Weight>), FileError> {
         if view.dtype() != Dtype::F32 {
             return Err(FileError::Kind { name: name.into(), found: format!("{:?}", view.dtype()) });
         }
-        weights.push(Weight { name: name.into(), shape: view.shape().to_vec(), bytes: view.data().to_vec() });
+        weights.push(Weight { name: name.into(), shape: view.shape().to_vec(), bytes: view.data().to_vec().into() });
     }
     Ok((json, weights))
 }
