@@ -116,11 +116,11 @@ fn what_cannot_be_exported_says_why_and_leaves_nothing() {
     let cases: [(&[&str], i32, &str); 8] = [
         (&["g_ab.ot"], 2, "--output <FILE>"),
         (&["missing.ot", "-o", "g_ab.onnx"], 3, "missing.ot: cannot be read"),
-        (&["broken.ot", "-o", "g_ab.onnx"], 3, "broken.ot: is no libtorch archive"),
+        (&["broken.ot", "-o", "g_ab.onnx"], 3, "broken.ot: is no file of weights that is read here"),
         (&["published.pth", "-o", "g_ab.onnx"], 3, "published.pth: is no .ot or .safetensors"),
         (&["d_a.ot", "-o", "g_ab.onnx"], 3, "only generators (g_ab, g_ba) translate pictures"),
         (&["g_ab.ot", "-o", "g_ab.ot"], 2, "must end in .onnx"),
-        (&["inspect", "broken.ot"], 3, "broken.ot: is no libtorch archive"),
+        (&["inspect", "broken.ot"], 3, "broken.ot: is no file of weights that is read here"),
         (&["inspect", "g_ab.onnx"], 3, "is no ONNX file, or a damaged one"),
     ];
     for (arguments, code, message) in cases {
