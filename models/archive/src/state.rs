@@ -44,32 +44,48 @@ struct Place {
 /// If there is none, or more than one and no key that says which.
 pub(crate) fn choose(pickle: &Pickle, key: Option<&str>, allowance: &mut Allowance) -> Result<Chosen, ArchiveError> {
     let places = places(pickle, allowance)?;
-    let holders = |of: &dyn Fn(&Place) -> bool| -> Vec<usize> {
-        (0..places.len()).filter(|&place| places[place].tensors > 0 && of(&places[place])).collect()
-    };
+    let place_of = |dict: Value| places.iter().position(|place| place.dict == dict);
+    let named = key.map(|key| walk(pickle, key).and_then(place_of));
+    if let Some(Some(place)) = named.filter(|named| named.is_some_and(|place| places[place].tensors > 0)) {
+        return entries(pickle, places[place].dict, key.map(str::to_owned), allowance);
+    }
     // Tensors beside dictionaries of tensors are a training program's own, not a network's.
-    let innermost = holders(&|place| !place.holds_holder);
+    let innermost = |place: &usize| places[*place].tensors > 0 && !places[*place].holds_holder;
+    let innermost: Vec<usize> = (0..places.len()).filter(innermost).collect();
     let found = |candidates: &[usize]| {
         let mut found = Found::default();
         candidates.iter().for_each(|&place| found.add(|| shown(&path(pickle, &places, place)), places[place].tensors));
         found
     };
-    let candidates = match key {
-        None => innermost.clone(),
-        Some(key) => {
-            let named = |place: usize| matches(pickle, &places, place, key);
-            let exact: Vec<usize> = holders(&|_| true).into_iter().filter(|&place| named(place)).collect();
-            match exact.is_empty() {
-                false => exact,
-                true => innermost.iter().copied().filter(|&place| is_below(&places, place, &named)).collect(),
-            }
-        }
-    };
+    let below =
+        |above: Option<usize>| innermost.iter().copied().filter(|&place| is_below(&places, place, above)).collect();
+    let candidates: Vec<usize> = named.map_or_else(|| innermost.clone(), below);
     match (candidates.as_slice(), key) {
-        (&[place], _) => entries(pickle, &places, place, allowance),
+        (&[place], _) => {
+            let key = Some(path(pickle, &places, place)).filter(|key| !key.is_empty());
+            entries(pickle, places[place].dict, key, allowance)
+        }
         ([], _) if innermost.is_empty() => Err(ArchiveError::NoTensors { found: describe(pickle) }),
         ([], Some(key)) => Err(ArchiveError::NoKey { key: shown(key), found: found(&innermost) }),
         (several, _) => Err(ArchiveError::Several { found: found(several) }),
+    }
+}
+
+/// The value under a key, or under several joined by dots. Keys may have dots themselves.
+fn walk(pickle: &Pickle, key: &str) -> Option<Value> {
+    let (mut dict, mut rest) = (pickle.top, key);
+    loop {
+        let texts = || {
+            pickle.dict(dict).into_iter().flatten().filter_map(|&(key, value)| match key {
+                Value::Text(key) if key.len() <= LONGEST_KEY => Some((pickle.text(key), value)),
+                _ => None,
+            })
+        };
+        if let Some((_, value)) = texts().find(|(key, _)| *key == rest) {
+            return Some(value);
+        }
+        let after = |key: &str| rest.strip_prefix(key)?.strip_prefix(SEPARATOR);
+        (rest, dict) = texts().find_map(|(key, value)| Some((after(key)?, value)))?;
     }
 }
 
@@ -106,8 +122,8 @@ fn places(pickle: &Pickle, allowance: &mut Allowance) -> Result<Vec<Place>, Arch
     Ok(places)
 }
 
-/// Keys from the top to a place.
-fn keys<'a>(pickle: &'a Pickle, places: &[Place], place: usize) -> Vec<&'a str> {
+/// The keys from the top to a place, joined.
+fn path(pickle: &Pickle, places: &[Place], place: usize) -> String {
     let mut keys = Vec::with_capacity(places[place].depth);
     let mut above = places[place].parent;
     while let Some((place, key)) = above {
@@ -115,28 +131,13 @@ fn keys<'a>(pickle: &'a Pickle, places: &[Place], place: usize) -> Vec<&'a str> 
         above = places[place].parent;
     }
     keys.reverse();
-    keys
+    keys.join(SEPARATOR)
 }
 
-fn path(pickle: &Pickle, places: &[Place], place: usize) -> String {
-    keys(pickle, places, place).join(SEPARATOR)
-}
-
-/// Whether a place's path is a key, without putting the path together for each of many places.
-fn matches(pickle: &Pickle, places: &[Place], place: usize, key: &str) -> bool {
-    let keys = keys(pickle, places, place);
-    let mut rest = Some(key);
-    for (index, part) in keys.iter().enumerate() {
-        let before = if index == 0 { "" } else { SEPARATOR };
-        rest = rest.and_then(|rest| rest.strip_prefix(before)?.strip_prefix(part));
-    }
-    !keys.is_empty() && rest == Some("")
-}
-
-fn is_below(places: &[Place], place: usize, named: &dyn Fn(usize) -> bool) -> bool {
+fn is_below(places: &[Place], place: usize, named: Option<usize>) -> bool {
     let mut above = places[place].parent;
     while let Some((place, _)) = above {
-        if named(place) {
+        if named == Some(place) {
             return true;
         }
         above = places[place].parent;
@@ -145,11 +146,15 @@ fn is_below(places: &[Place], place: usize, named: &dyn Fn(usize) -> bool) -> bo
 }
 
 /// The entries of the dictionary that was chosen.
-fn entries(pickle: &Pickle, places: &[Place], place: usize, allowance: &mut Allowance) -> Result<Chosen, ArchiveError> {
-    let mut chosen =
-        Chosen { key: Some(path(pickle, places, place)).filter(|key| !key.is_empty()), ..Chosen::default() };
+fn entries(
+    pickle: &Pickle,
+    dict: Value,
+    key: Option<String>,
+    allowance: &mut Allowance,
+) -> Result<Chosen, ArchiveError> {
+    let mut chosen = Chosen { key, ..Chosen::default() };
     let mut names = HashSet::new();
-    for &(key, value) in pickle.dict(places[place].dict).expect("it was found as one") {
+    for &(key, value) in pickle.dict(dict).expect("it was found as one") {
         let Value::Text(key) = key else { continue };
         let name = pickle.text(key);
         // The name itself, and its place among the names.
