@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::opcodes as op;
-use super::{Global, Items, Node, Pickle, Text, Value, text_in};
+use super::{Global, Node, Pickle, Text, Value};
 use crate::ArchiveError;
 use crate::allowance::Allowance;
 
@@ -36,18 +36,18 @@ pub(crate) fn read(bytes: Bytes, allowance: &mut Allowance) -> Result<Pickle, Ar
 }
 
 pub(super) struct Machine<'a> {
-    input: &'a [u8],
+    pub(super) input: &'a [u8],
     /// The next byte.
-    at: usize,
+    pub(super) at: usize,
     /// Where the step began, for errors.
-    step: usize,
-    stack: Vec<Value>,
+    pub(super) step: usize,
+    pub(super) stack: Vec<Value>,
     /// How high the stack was at each mark.
-    marks: Vec<u32>,
-    memo: Vec<Option<Value>>,
+    pub(super) marks: Vec<u32>,
+    pub(super) memo: Vec<Option<Value>>,
     pub(super) nodes: Vec<Node>,
     pub(super) items: Vec<Value>,
-    allowance: &'a mut Allowance,
+    pub(super) allowance: &'a mut Allowance,
 }
 
 impl Machine<'_> {
@@ -206,201 +206,6 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// An error at the step.
-    pub(super) fn fault(&self, why: &'static str) -> ArchiveError {
-        ArchiveError::Pickle { at: self.step, why }
-    }
-
-    fn take(&mut self, count: usize) -> Result<&[u8], ArchiveError> {
-        let end = self.at.checked_add(count).filter(|&end| end <= self.input.len());
-        let bytes = &self.input[self.at..end.ok_or_else(|| self.fault("ends too early"))?];
-        self.at += count;
-        Ok(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ArchiveError> {
-        Ok(self.take(N)?.try_into().expect("as many bytes as were taken"))
-    }
-
-    /// Where bytes are that follow their count, which has `N` bytes.
-    fn counted<const N: usize>(&mut self) -> Result<Text, ArchiveError> {
-        let mut count = [0; 8];
-        count[..N].copy_from_slice(&self.array::<N>()?);
-        let count = usize::try_from(u64::from_le_bytes(count)).unwrap_or(usize::MAX);
-        let start = self.at;
-        self.take(count)?;
-        // The whole pickle is smaller than 4 GiB.
-        Ok(Text { start: start as u32, length: count as u32 })
-    }
-
-    fn bytes_of(&self, Text { start, length }: Text) -> &[u8] {
-        &self.input[start as usize..start as usize + length as usize]
-    }
-
-    fn push_text<const N: usize>(&mut self) -> Result<(), ArchiveError> {
-        let text = self.counted::<N>()?;
-        let text = self.checked(text)?;
-        self.push(Value::Text(text))
-    }
-
-    /// Python 2's strings: names are ASCII in them, and what is not is no name.
-    fn push_bytes<const N: usize>(&mut self) -> Result<(), ArchiveError> {
-        let text = self.counted::<N>()?;
-        self.push(if self.bytes_of(text).is_ascii() { Value::Text(text) } else { Value::Plain })
-    }
-
-    fn push_plain<const N: usize>(&mut self) -> Result<(), ArchiveError> {
-        self.counted::<N>()?;
-        self.push(Value::Plain)
-    }
-
-    fn checked(&self, text: Text) -> Result<Text, ArchiveError> {
-        match std::str::from_utf8(self.bytes_of(text)) {
-            Ok(_) => Ok(text),
-            Err(_) => Err(self.fault("has a text that is not UTF-8")),
-        }
-    }
-
-    fn line(&mut self) -> Result<Text, ArchiveError> {
-        let start = self.at;
-        let length = self.input[start..].iter().position(|&byte| byte == b'\n');
-        let length = length.ok_or_else(|| self.fault("ends too early"))?;
-        self.at += length + 1;
-        self.checked(Text { start: start as u32, length: length as u32 })
-    }
-
-    /// How low the stack may be popped.
-    fn floor(&self) -> usize {
-        self.marks.last().map_or(0, |&mark| mark as usize)
-    }
-
-    fn push(&mut self, value: Value) -> Result<(), ArchiveError> {
-        self.allowance.push(&mut self.stack, value)
-    }
-
-    fn pop(&mut self) -> Result<Value, ArchiveError> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn top(&self) -> Result<Value, ArchiveError> {
-        match self.stack.last() {
-            Some(&top) if self.stack.len() > self.floor() => Ok(top),
-            _ => Err(self.fault(UNDERFLOW)),
-        }
-    }
-
-    /// Where the values above the last mark begin. The mark is gone then.
-    fn mark(&mut self) -> Result<usize, ArchiveError> {
-        match self.marks.pop() {
-            Some(mark) => Ok(mark as usize),
-            None => Err(self.fault("lacks a mark")),
-        }
-    }
-
-    fn drop_to_mark(&mut self) -> Result<(), ArchiveError> {
-        let start = self.mark()?;
-        self.stack.truncate(start);
-        Ok(())
-    }
-
-    fn remember(&mut self, place: usize) -> Result<(), ArchiveError> {
-        let top = self.top()?;
-        // Every place that a writer uses, it uses by a step of its own, in order.
-        if place >= self.input.len() {
-            return Err(self.fault("remembers more values than it has bytes"));
-        }
-        if place >= self.memo.len() {
-            let more = place + 1 - self.memo.len();
-            self.allowance.reserve(&mut self.memo, more)?;
-            self.memo.resize(place + 1, None);
-        }
-        self.memo[place] = Some(top);
-        Ok(())
-    }
-
-    fn recall(&mut self, place: usize) -> Result<(), ArchiveError> {
-        let value = self.memo.get(place).copied().flatten();
-        self.push(value.ok_or_else(|| self.fault("recalls what it did not remember"))?)
-    }
-
-    pub(super) fn push_node(&mut self, node: Node) -> Result<(), ArchiveError> {
-        // As many nodes as steps, so that 32 bits suffice.
-        let place = self.nodes.len() as u32;
-        self.allowance.push(&mut self.nodes, node)?;
-        self.push(Value::Node(place))
-    }
-
-    fn push_made(&mut self, made: Made) -> Result<(), ArchiveError> {
-        match made {
-            Made::Old(value) => self.push(value),
-            Made::New(node) => self.push_node(node),
-        }
-    }
-
-    fn push_tuple(&mut self, start: usize) -> Result<(), ArchiveError> {
-        let items = Items { start: self.items.len() as u32, length: (self.stack.len() - start) as u32 };
-        self.allowance.reserve(&mut self.items, self.stack.len() - start)?;
-        self.items.extend_from_slice(&self.stack[start..]);
-        self.stack.truncate(start);
-        self.push_node(Node::Tuple(items))
-    }
-
-    /// Takes keys and values off the stack.
-    fn pairs(&mut self, start: usize) -> Result<Vec<(Value, Value)>, ArchiveError> {
-        let mut pairs = Vec::new();
-        self.add_pairs(start, &mut pairs)?;
-        Ok(pairs)
-    }
-
-    fn add_pairs(&mut self, start: usize, pairs: &mut Vec<(Value, Value)>) -> Result<(), ArchiveError> {
-        let (both, rest) = self.stack[start..].as_chunks::<2>();
-        if !rest.is_empty() {
-            return Err(self.fault("has a key without a value"));
-        }
-        self.allowance.reserve(pairs, both.len())?;
-        pairs.extend(both.iter().map(|&[key, value]| (key, value)));
-        self.stack.truncate(start);
-        Ok(())
-    }
-
-    fn set_items(&mut self, start: usize) -> Result<(), ArchiveError> {
-        let target = start.checked_sub(1).filter(|&target| target >= self.floor());
-        let target = self.stack[target.ok_or_else(|| self.fault(UNDERFLOW))?];
-        let mut pairs = match self.dict(target) {
-            Some(pairs) => std::mem::take(pairs),
-            // Of an object that is not known here: it stays unknown.
-            None => Vec::new(),
-        };
-        self.add_pairs(start, &mut pairs)?;
-        if let Some(place) = self.dict(target) {
-            *place = pairs;
-        }
-        Ok(())
-    }
-
-    fn dict(&mut self, value: Value) -> Option<&mut Vec<(Value, Value)>> {
-        match value {
-            Value::Node(place) => match &mut self.nodes[place as usize] {
-                Node::Dict(pairs) => Some(pairs),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Attributes of an object. What a state_dict has beside its entries (`_metadata`) is of no use here.
-    fn build(&mut self, built: Value, state: Value) {
-        let (Value::Node(built), Value::Node(state)) = (built, state) else { return };
-        if !matches!(self.nodes[state as usize], Node::Dict(_)) {
-            return;
-        }
-        if let Node::Object { attributes, .. } = &mut self.nodes[built as usize] {
-            *attributes = Some(state);
-        }
-    }
-
     /// The object that a class would make.
     fn object(&self, class: Value) -> Node {
         Node::Object { maker: self.global(class), attributes: None }
@@ -423,16 +228,12 @@ impl Machine<'_> {
         }
         self.push_node(Node::Global(Global { module, name }))
     }
-
-    pub(super) fn text(&self, text: Text) -> &str {
-        text_in(self.input, text)
-    }
 }
 
 /// Of a module, a class, a storage. Names are looked at again and again, and a pickle repeats one in two bytes.
 pub(super) const LONGEST_NAME: u32 = 255;
 
-const UNDERFLOW: &str = "takes more values than there are";
+pub(super) const UNDERFLOW: &str = "takes more values than there are";
 
 /// What a call gives.
 pub(super) enum Made {

@@ -5,9 +5,11 @@
 //! is kept by its name. Values lie in one list and refer to each other by number, so that cycles and any depth are
 //! harmless, and nothing recurses.
 
+mod input;
 mod machine;
 mod opcodes;
 mod rebuild;
+mod stack;
 
 use std::ops::Range;
 
