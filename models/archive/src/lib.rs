@@ -2,11 +2,11 @@
 //!
 //! [`read`] takes `.safetensors`, what `torch.save` writes (`.pth`, `.pt`) and libtorch's own archives (`.ot`), and tells
 //! them apart by their content. Both of the latter are zip archives with a pickle, a program for a small stack machine
-//! that builds a value; [`pickle`] is such a machine, which knows dictionaries, tuples and tensors and has no way to call
+//! that builds a value; `pickle` is such a machine, which knows dictionaries, tuples and tensors and has no way to call
 //! anything else.
 //!
 //! Nothing that a file says is believed. What is read from it, and what is allocated for it, is taken from one
-//! [`Allowance`] of eight times the file's size and 16 MiB, before it is allocated; the zip archive's own directory takes
+//! `Allowance` of eight times the file's size and 16 MiB, before it is allocated; the zip archive's own directory takes
 //! up to ten times its size beside it. All work is linear in the file's size and that allowance.
 
 mod allowance;
