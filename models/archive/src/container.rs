@@ -9,7 +9,7 @@ use zip::result::ZipError;
 
 use crate::ArchiveError;
 use crate::allowance::Allowance;
-use crate::error::shown;
+use crate::error::{said, shown};
 
 /// The value that tensors are in.
 const PICKLE: &str = "data.pkl";
@@ -83,15 +83,15 @@ impl Container {
     /// what the directory does.
     fn entry(&mut self, name: &str, expected: Option<u64>, allowance: &mut Allowance) -> Result<Bytes, ArchiveError> {
         let at_entry = |why: String| ArchiveError::Entry { entry: shown(name), why };
-        let read = |error: io::Error| at_entry(format!("cannot be read: {error}"));
+        let read = |error: io::Error| at_entry(format!("cannot be read: {}", said(error)));
         let Some(index) = self.archive.index_for_name_raw(format!("{}{name}", self.root).as_bytes()) else {
             return Err(at_entry("is missing".into()));
         };
         let options = ZipReadOptions::new().enforce_header_consistency(true);
-        let mut entry = self.archive.by_index_with_options(index, options).map_err(|error| {
-            let ArchiveError::Zip(why) = damaged(error) else { unreachable!("the only kind that it gives") };
-            at_entry(format!("cannot be read: {why}"))
-        })?;
+        let mut entry = self
+            .archive
+            .by_index_with_options(index, options)
+            .map_err(|error| at_entry(format!("cannot be read: {}", said(error))))?;
         let size = entry.size();
         if let Some(expected) = expected.filter(|expected| *expected != size) {
             return Err(at_entry(format!("has {size} bytes, and data.pkl says {expected}")));
@@ -118,5 +118,5 @@ impl Container {
 }
 
 fn damaged(error: ZipError) -> ArchiveError {
-    ArchiveError::Zip(error.to_string())
+    ArchiveError::Zip(said(error))
 }

@@ -5,8 +5,11 @@ use std::fmt;
 /// How many names a message lists.
 const LISTED: usize = 20;
 
-/// How much of a name that a file chose a message shows.
-const SHOWN: usize = 100;
+/// How many characters of a name that a file chose a message shows.
+const SHOWN_OF_NAME: usize = 100;
+
+/// How many it shows of another library's message, which repeats what the file says.
+const SHOWN_OF_MESSAGE: usize = 300;
 
 /// Why a file is not read. The messages go behind the path, which the caller knows.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +32,7 @@ pub enum ArchiveError {
     LegacyTar,
     /// safetensors does not take the bytes.
     #[error("is no safetensors file, or a damaged one ({0})")]
-    Safetensors(#[from] safetensors::SafeTensorError),
+    Safetensors(String),
     /// Not the zip archive that it begins as.
     #[error("is a damaged zip archive ({0}); fetch or save it again")]
     Zip(String),
@@ -146,8 +149,21 @@ impl fmt::Display for Found {
 
 /// A name from a file as a message shows it: short, and without what a terminal would act on.
 pub(crate) fn shown(name: &str) -> String {
-    let mut shown: String = name.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if name.chars().nth(SHOWN).is_some() {
+    escaped(name, SHOWN_OF_NAME)
+}
+
+/// The same of another library's error.
+pub(crate) fn said(error: impl fmt::Display) -> String {
+    escaped(&error.to_string(), SHOWN_OF_MESSAGE)
+}
+
+fn escaped(text: &str, most: usize) -> String {
+    let escape = |letter: char| match letter {
+        '"' | '\'' => vec![letter],
+        _ => letter.escape_debug().collect(),
+    };
+    let mut shown: String = text.chars().take(most).flat_map(escape).collect();
+    if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     shown
@@ -161,7 +177,7 @@ mod tests {
     fn names_from_a_file_are_shown_short_and_harmless() {
         assert_eq!(shown("model.1.weight"), "model.1.weight");
         assert_eq!(shown("\u{1b}[2J"), "\\u{1b}[2J");
-        assert_eq!(shown(&"x".repeat(1 << 20)).chars().count(), SHOWN + 1);
+        assert_eq!(shown(&"x".repeat(1 << 20)).chars().count(), SHOWN_OF_NAME + 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use models::Weight;
 use safetensors::SafeTensors;
 
 use crate::allowance::Allowance;
-use crate::error::shown;
+use crate::error::{said, shown};
 use crate::{ArchiveError, Contents, Element, Kind, METADATA, tensor};
 
 /// What a byte of the header may become in memory: `0,` is an element of 32 bytes in a list that doubles as it grows.
@@ -15,7 +15,8 @@ const MEMORY_OF_HEADER: u64 = 32;
 pub(crate) fn read(file: &Bytes, allowance: &mut Allowance) -> Result<Contents, ArchiveError> {
     let length = file.first_chunk().map_or(0, |length| u64::from_le_bytes(*length)).min(file.len() as u64);
     allowance.take(length.saturating_mul(MEMORY_OF_HEADER))?;
-    let (header_bytes, header) = SafeTensors::read_metadata(file)?;
+    let (header_bytes, header) =
+        SafeTensors::read_metadata(file).map_err(|error| ArchiveError::Safetensors(said(error)))?;
     let numbers = file.slice(size_of::<u64>() + header_bytes..);
     let (mut tensors, mut converted) = (Vec::new(), Vec::new());
     for name in header.offset_keys() {
