@@ -40,7 +40,7 @@ pub enum ArchiveError {
     #[error("is a zip archive, but not one of PyTorch: {0}")]
     NotPyTorch(String),
     /// An entry of a zip archive that contradicts the rest of the file.
-    #[error("is damaged: its entry `{entry}` {why}")]
+    #[error("is damaged: its entry `{entry}` {why}; fetch or save it again")]
     Entry {
         /// Its name in the archive.
         entry: String,
