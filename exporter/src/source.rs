@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
-use models::recognise::{self, Origin};
-use models::{Metadata, Weight};
-use models_torch::{FileError, SavedNetwork};
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use models::Metadata;
+use models::recognise::{self, Origin, RecogniseError};
+use models_archive::{ArchiveError, Contents, Kind};
+use models_torch::SavedNetwork;
 use program::{Exit, Failure, OrExit};
 
 use crate::arguments::SourceArguments;
@@ -26,51 +28,58 @@ pub struct Source {
 /// If it cannot be read, holds no generator that is known, or a flag contradicts what it says.
 pub fn read(path: &Path, arguments: &SourceArguments) -> Result<Source, Failure> {
     let behind_path = |error: anyhow::Error| anyhow!("{}: {error:#}", path.display());
-    let (json, weights) = read_tensors(path).map_err(behind_path).or_exit(Exit::CannotStart)?;
-    match json {
-        Some(json) => {
-            if let Some(flag) = arguments.first_given() {
-                let message = "the file says itself what it computes; leave the flag out";
-                return Err(Failure::new(Exit::Usage, format!("{}: --{flag}: {message}", path.display())));
-            }
-            let network = models_torch::saved(json.as_bytes(), weights).map_err(|error| behind_path(error.into()));
-            Ok(Source { network: network.or_exit(Exit::CannotStart)?, recognised: None })
+    let (contents, prefix) =
+        contents(path, arguments.key.as_deref()).map_err(behind_path).or_exit(Exit::CannotStart)?;
+    if contents.metadata.is_some() {
+        if let Some(flag) = arguments.first_given() {
+            let message = "the file says itself what it computes; leave the flag out";
+            return Err(Failure::new(Exit::Usage, format!("{}: --{flag}: {message}", path.display())));
         }
-        None => recognise_in(path, weights, arguments).map_err(|error| {
-            // A flag that the file rules out is a mistake on the command line.
-            let exit = match error {
-                recognise::RecogniseError::Choice { .. } => Exit::Usage,
-                _ => Exit::CannotStart,
-            };
-            Failure::new(exit, format!("{}: {error}", path.display()))
-        }),
+        let network = models_torch::saved(contents).map_err(|error| behind_path(error.into()));
+        return Ok(Source { network: network.or_exit(Exit::CannotStart)?, recognised: None });
+    }
+    recognised(path, contents, prefix, arguments).map_err(|error| {
+        // A flag that the file rules out is a mistake on the command line.
+        let exit = match error {
+            RecogniseError::Choice { .. } => Exit::Usage,
+            _ => Exit::CannotStart,
+        };
+        Failure::new(exit, format!("{}: {error}", path.display()))
+    })
+}
+
+/// What a file holds. A key names a dictionary in it; where there is none of that name, it is what the tensors' names begin
+/// with, and given back.
+fn contents<'k>(path: &Path, key: Option<&'k str>) -> anyhow::Result<(Contents, Option<&'k str>)> {
+    let file = Bytes::from(std::fs::read(path).context("cannot be read")?);
+    match models_archive::read(file.clone(), key) {
+        Err(ArchiveError::NoDictionaries { .. }) => Ok((models_archive::read(file, None)?, key)),
+        // Where a name that nothing has would be looked for among several, the first message says more.
+        Err(error @ ArchiveError::NoKey { .. }) => Ok((models_archive::read(file, None).map_err(|_| error)?, key)),
+        read => Ok((read?, None)),
     }
 }
 
-/// Metadata where there is any, and tensors.
-fn read_tensors(path: &Path) -> anyhow::Result<(Option<String>, Vec<Weight>)> {
-    match models_torch::read_tensors(path) {
-        Err(FileError::Extension) if path.exists() => {
-            Err(anyhow!("is no .ot or .safetensors; those are what is exported"))
-        }
-        read => Ok(read?),
-    }
-}
-
-fn recognise_in(
+fn recognised(
     path: &Path,
-    mut weights: Vec<Weight>,
+    contents: Contents,
+    prefix: Option<&str>,
     arguments: &SourceArguments,
-) -> Result<Source, recognise::RecogniseError> {
-    let mut origin = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    if let Some(key) = &arguments.key {
-        weights = recognise::under(key, weights)?;
-        origin = format!("{origin} {key}");
-    }
-    // Neither format keeps the order in which a network lists its tensors.
-    let origin = Origin { name: &origin, ordered: false };
+) -> Result<Source, RecogniseError> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let place = arguments.key.as_deref().or(contents.key.as_deref()).unwrap_or_default();
+    let origin = format!("{stem} {place}");
+    // safetensors keeps no order; Python's dictionaries have that in which a network lists its tensors.
+    let origin = Origin { name: origin.trim_end(), ordered: contents.kind == Kind::PyTorch };
+    let weights = match prefix {
+        Some(prefix) => recognise::under(prefix, contents.tensors)?,
+        None => contents.tensors,
+    };
     let recognised = recognise::recognise(weights, &arguments.choices(), origin)?;
-    let summary = recognised.summary.clone();
+    let summary = match &contents.key {
+        Some(key) => format!("{} under `{key}`", recognised.summary),
+        None => recognised.summary.clone(),
+    };
     let program = concat!("exporter ", env!("CARGO_PKG_VERSION"));
     let (metadata, weights) = recognised.into_parts(program, arguments.training_size.map(usize::from));
     Ok(Source { network: SavedNetwork { metadata, weights }, recognised: Some(summary) })

@@ -1,5 +1,6 @@
 //! Learned tensors between libraries, and their identity independent of the file that holds them.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::parameters::Parameter;
@@ -11,8 +12,9 @@ pub struct Weight {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its numbers in row-major order, 32-bit floats, little-endian.
-    pub bytes: Vec<u8>,
+    /// Its numbers in row-major order, 32-bit floats, little-endian. Often a part of the file that it is from, shared with
+    /// the tensors beside it: a copy of each would double the memory.
+    pub bytes: Bytes,
 }
 
 impl Weight {
@@ -20,6 +22,12 @@ impl Weight {
     pub fn values(&self) -> impl Iterator<Item = f32> + '_ {
         let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("chunks of four"));
         self.bytes.chunks_exact(4).map(number)
+    }
+
+    /// Puts another number in the place of each, by its index and itself. Bytes that are shared stay as they are.
+    pub fn replace(&mut self, function: impl Fn(usize, f32) -> f32) {
+        let numbers = self.values().enumerate().map(|(index, number)| function(index, number));
+        self.bytes = numbers.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into();
     }
 }
 

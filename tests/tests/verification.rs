@@ -271,15 +271,13 @@ fn names_do_not_matter_to_find_a_layer_in_anybodys_file() {
 /// Numbers at the edges of what 32-bit floats hold.
 #[test]
 fn extreme_weights_are_computed_alike() {
-    fn filled(network: &Network, number: impl Fn(&str, usize) -> f32) -> Vec<Weight> {
-        let drawn = Problem::random(network.clone(), 1, 16, 16, 5).weights;
-        let weight = |weight: &Weight| {
-            let numbers = weight.values().enumerate();
-            let bytes =
-                numbers.flat_map(|(index, drawn)| (drawn * number(&weight.name, index)).to_le_bytes()).collect();
-            Weight { bytes, ..weight.clone() }
-        };
-        drawn.iter().map(weight).collect()
+    fn filled(network: &Network, factor: impl Fn(&str, usize) -> f32) -> Vec<Weight> {
+        let mut weights = Problem::random(network.clone(), 1, 16, 16, 5).weights;
+        for weight in &mut weights {
+            let name = weight.name.clone();
+            weight.replace(|index, number| number * factor(&name, index));
+        }
+        weights
     }
     for network in networks() {
         type Factor<'a> = &'a dyn Fn(&str, usize) -> f32;
@@ -306,8 +304,7 @@ fn rounding_that_a_network_magnifies_is_told_from_a_fault() {
     let mut exported = exported(networks().swap_remove(0));
     let head =
         exported.problem.weights.iter_mut().find(|weight| weight.name == "head.conv.weight").expect("it has one");
-    let louder: Vec<u8> = head.values().flat_map(|number| (number * 2e3).to_le_bytes()).collect();
-    head.bytes = louder;
+    head.replace(|_, number| number * 2e3);
     exported.model = models_onnx::parse(exported.problem.to_onnx()).expect("our own file");
     let report = exported.verify();
     assert!(report.agrees(), "{report}");

@@ -45,7 +45,7 @@ fn a_generator_that_ignores_its_input_is_warned_of_once_and_marked_in_the_report
     // A generator without weights makes the same of every picture, and a rate that moves nothing leaves it so.
     let path = folder.path().join("first/g_ab.ot");
     let mut generator = models_torch::read(&path).expect("our own file");
-    generator.weights.iter_mut().for_each(|weight| weight.bytes.fill(0));
+    generator.weights.iter_mut().for_each(|weight| weight.bytes = vec![0; weight.bytes.len()].into());
     let bytes = models_torch::encode(&generator, models_torch::Format::Ot).expect("its own weights");
     std::fs::write(&path, bytes).expect("writable");
     let steps = "--rate 1e-30 --steps 520 --sample-every 510 --log-every 100";

@@ -110,6 +110,6 @@ fn wide_identity() -> Vec<Weight> {
     let numbers = (0..9 * 121).map(|place| if middle(place) { 1.0_f32 } else { 0.0 });
     let bytes = numbers.flat_map(f32::to_le_bytes).collect();
     let weight = Weight { name: "wide.weight".into(), shape: vec![3, 3, 11, 11], bytes };
-    let bias = Weight { name: "wide.bias".into(), shape: vec![3], bytes: vec![0; 12] };
+    let bias = Weight { name: "wide.bias".into(), shape: vec![3], bytes: vec![0; 12].into() };
     vec![weight, bias]
 }

@@ -166,11 +166,11 @@ fn learned(wanted: Vec<(String, DataType)>, weights: Vec<Weight>) -> Result<(Vec
             DataType::Float16 => {
                 let (bytes, zeros) = rounded(&weight)?;
                 vanished += zeros;
-                bytes
+                bytes.into()
             }
             _ => weight.bytes,
         };
-        Ok(tensor(name, &weight.shape, kind, bytes.into()))
+        Ok(tensor(name, &weight.shape, kind, bytes))
     });
     let tensors = tensors.collect::<Result<_, ExportError>>()?;
     Ok((tensors, vanished))
@@ -231,7 +231,7 @@ mod tests {
         let with = |name: &str, value: f32| {
             let mut weights = ramp(&metadata);
             let weight = weights.iter_mut().find(|weight| weight.name == name).expect("it has one");
-            weight.bytes[..4].copy_from_slice(&value.to_le_bytes());
+            weight.replace(|index, number| if index == 0 { value } else { number });
             export(&metadata, weights, &half)
         };
         let error = with("up1.conv.weight", 65_520.0).expect_err("rounds to infinity").to_string();

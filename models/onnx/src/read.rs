@@ -154,8 +154,8 @@ fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
     }
     let wide = |bytes: &[u8]| f16::from_le_bytes(bytes.try_into().expect("chunks of two")).to_f32().to_le_bytes();
     let bytes = match DataType::try_from(tensor.data_type) {
-        Ok(DataType::Float) => tensor.raw_data.to_vec(),
-        Ok(DataType::Float16) => tensor.raw_data.chunks_exact(2).flat_map(wide).collect(),
+        Ok(DataType::Float) => tensor.raw_data.clone(),
+        Ok(DataType::Float16) => tensor.raw_data.chunks_exact(2).flat_map(wide).collect::<Vec<u8>>().into(),
         _ => return Err(storage()),
     };
     Ok(Weight { name: tensor.name.clone(), shape, bytes })

@@ -139,8 +139,11 @@ impl Build<'_> {
         let bias_name = format!("{name}.bias");
         let bias = convolution.bias.and_then(|(index, _)| self.found[index].take());
         let bias = bias.map(|bias| Weight { name: bias_name.clone(), ..bias });
-        let mut bias =
-            bias.unwrap_or_else(|| Weight { name: bias_name, shape: vec![channels], bytes: vec![0; 4 * channels] });
+        let mut bias = bias.unwrap_or_else(|| Weight {
+            name: bias_name,
+            shape: vec![channels],
+            bytes: vec![0; 4 * channels].into(),
+        });
         self.take(convolution.weight, format!("{name}.weight"));
         if let Some(norm) = folded {
             let Norm { affine, statistics: Some([mean, variance]), .. } = norm else {
@@ -164,8 +167,8 @@ impl Build<'_> {
             let weight = self.weights.last_mut().expect("just taken");
             // Channels out are the first axis; of a transposed convolution the second.
             let inner = placed.kernel * placed.kernel * if placed.transposed { 1 } else { placed.from };
-            map(weight, |index, value| factors[index / inner % channels] * value);
-            map(&mut bias, |index, value| factors[index] * (value - mean[index]) + shift[index]);
+            weight.replace(|index, value| (factors[index / inner % channels] * f64::from(value)) as f32);
+            bias.replace(|index, value| (factors[index] * (f64::from(value) - mean[index]) + shift[index]) as f32);
         }
         self.weights.push(bias);
         Ok(())
@@ -174,13 +177,5 @@ impl Build<'_> {
     fn take(&mut self, index: usize, name: String) {
         let weight = self.found[index].take().expect("each tensor belongs to one layer");
         self.weights.push(Weight { name, ..weight });
-    }
-}
-
-/// Replaces every number, computed in 64 bits.
-fn map(weight: &mut Weight, function: impl Fn(usize, f64) -> f64) {
-    for (index, bytes) in weight.bytes.chunks_exact_mut(4).enumerate() {
-        let value = f32::from_le_bytes((&*bytes).try_into().expect("chunks of four"));
-        bytes.copy_from_slice(&(function(index, f64::from(value)) as f32).to_le_bytes());
     }
 }

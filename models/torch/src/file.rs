@@ -2,20 +2,16 @@
 //!
 //! An `.ot` is libtorch's own archive of named tensors, which Python reads with `torch.jit.load`; one of them, `metadata`,
 //! holds JSON as bytes. In a `.safetensors` the same JSON stands in the header. Nothing in a file is ignored, and nothing
-//! that the network needs may be missing.
+//! that the network needs may be missing. libtorch writes, but `models-archive` reads: a file may be anybody's.
 
 use std::collections::HashMap;
-use std::io::{self, Cursor};
+use std::io;
 use std::path::Path;
 
 use models::{Metadata, MetadataError, Weight, WeightsError, check_weights, parameters};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use models_archive::{ArchiveError, Contents, Element, METADATA};
+use safetensors::tensor::{Dtype, TensorView};
 use tch::{Kind, TchError, Tensor};
-
-use crate::weights::tensor_bytes;
-
-/// Name of the tensor, or of the header's entry, that holds the metadata.
-const METADATA: &str = "metadata";
 
 /// A network as a file holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,11 +54,11 @@ pub enum FileError {
     /// The system's.
     #[error("cannot be read: {0}")]
     Read(#[source] io::Error),
-    /// libtorch does not take the bytes.
-    #[error("is no libtorch archive, or a damaged one ({})", first_line(.0))]
-    Archive(#[source] TchError),
-    /// safetensors does not take the bytes.
-    #[error("is no safetensors file, or a damaged one ({0})")]
+    /// What is in the file.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// safetensors does not take what is to be written.
+    #[error("cannot be written as safetensors: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// A file from elsewhere.
     #[error("has no `{METADATA}`, so its network is unknown; was it written by `trainer`?")]
@@ -74,51 +70,37 @@ pub enum FileError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// Numbers of another kind.
-    #[error("tensor `{name}` holds {found}, not 32-bit floats")]
+    #[error("tensor `{name}` holds {found}, not 32-bit floats, which `trainer` writes")]
     Kind {
         /// Its name.
         name: String,
         /// What it holds.
-        found: String,
+        found: Element,
     },
-    /// libtorch fails on tensors already read.
+    /// libtorch fails on tensors that are to be written.
     #[error(transparent)]
     Torch(#[from] TchError),
 }
 
-/// libtorch's messages end in a trace of C++ frames.
-fn first_line(error: &TchError) -> String {
-    error.to_string().lines().next().unwrap_or_default().into()
-}
-
-/// Reads a network's file.
+/// Reads a network's file. Its content says of which format it is, whatever its name.
 ///
 /// # Errors
 /// See [`FileError`].
 pub fn read(path: &Path) -> Result<SavedNetwork, FileError> {
-    let (json, weights) = read_tensors(path)?;
-    saved(json.ok_or(FileError::NoMetadata)?.as_bytes(), weights)
+    let file = std::fs::read(path).map_err(FileError::Read)?;
+    saved(models_archive::read(file.into(), None)?)
 }
 
-/// Reads a file's metadata, unchecked and if there is any, and its tensors.
+/// A network from what its file holds.
 ///
 /// # Errors
-/// See [`FileError`].
-pub fn read_tensors(path: &Path) -> Result<(Option<String>, Vec<Weight>), FileError> {
-    let format = Format::of(path)?;
-    let bytes = std::fs::read(path).map_err(FileError::Read)?;
-    match format {
-        Format::Ot => read_archive(&bytes),
-        Format::Safetensors => read_safetensors(&bytes),
+/// If there is no metadata or it is not readable, or the tensors are not exactly those of its network in 32-bit floats.
+pub fn saved(contents: Contents) -> Result<SavedNetwork, FileError> {
+    let Contents { metadata, tensors: weights, converted, .. } = contents;
+    let metadata = Metadata::from_json(metadata.ok_or(FileError::NoMetadata)?.as_bytes())?;
+    if let Some((name, found)) = converted.into_iter().next() {
+        return Err(FileError::Kind { name, found });
     }
-}
-
-/// A network from its metadata and tensors.
-///
-/// # Errors
-/// If the metadata is not readable, or the tensors are not exactly those of its network.
-pub fn saved(json: &[u8], weights: Vec<Weight>) -> Result<SavedNetwork, FileError> {
-    let metadata = Metadata::from_json(json)?;
     let table = parameters::table(&metadata.network);
     check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice())))?;
     Ok(SavedNetwork { metadata, weights })
@@ -138,27 +120,6 @@ pub fn encode(network: &SavedNetwork, format: Format) -> Result<Vec<u8>, FileErr
     }
 }
 
-fn read_archive(bytes: &[u8]) -> Result<(Option<String>, Vec<Weight>), FileError> {
-    let tensors = Tensor::load_multi_from_stream(Cursor::new(bytes)).map_err(FileError::Archive)?;
-    let mut json = None;
-    let mut weights = Vec::new();
-    for (name, tensor) in tensors {
-        let expected = if name == METADATA { Kind::Uint8 } else { Kind::Float };
-        let found = tensor.f_kind()?;
-        if found != expected {
-            return Err(FileError::Kind { name, found: format!("{found:?}") });
-        }
-        let bytes = tensor_bytes(&tensor)?;
-        if name == METADATA {
-            json = Some(String::from_utf8_lossy(&bytes).into_owned());
-        } else {
-            let shape = tensor.size().iter().map(|&side| side as usize).collect();
-            weights.push(Weight { name, shape, bytes });
-        }
-    }
-    Ok((json, weights))
-}
-
 fn write_archive(network: &SavedNetwork) -> Result<Vec<u8>, FileError> {
     let json = network.metadata.to_json();
     let mut tensors = vec![(METADATA, Tensor::f_from_slice(json.as_bytes())?)];
@@ -170,22 +131,6 @@ fn write_archive(network: &SavedNetwork) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     Tensor::save_multi_to_stream(&tensors, &mut bytes)?;
     Ok(bytes)
-}
-
-fn read_safetensors(bytes: &[u8]) -> Result<(Option<String>, Vec<Weight>), FileError> {
-    let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let json = header.metadata().as_ref().and_then(|entries| entries.get(METADATA)).cloned();
-    let mut weights = Vec::new();
-    for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
-        if view.dtype() == Dtype::I64 && json.is_none() {
-            continue; // PyTorch's counters of batches, which nothing is computed with
-        }
-        if view.dtype() != Dtype::F32 {
-            return Err(FileError::Kind { name: name.into(), found: format!("{:?}", view.dtype()) });
-        }
-        weights.push(Weight { name: name.into(), shape: view.shape().to_vec(), bytes: view.data().to_vec() });
-    }
-    Ok((json, weights))
 }
 
 fn write_safetensors(network: &SavedNetwork) -> Result<Vec<u8>, FileError> {
@@ -273,22 +218,38 @@ mod tests {
     #[test]
     fn files_that_are_none_of_ours_say_so() {
         let whole = encode(&saved(Family::Paper), Format::Ot).expect("fitting weights");
-        let foreign = [("a", Tensor::from_slice(&[1.0_f32]))];
-        let mut without_metadata = Vec::new();
-        Tensor::save_multi_to_stream(&foreign, &mut without_metadata).expect("a small archive");
-        let cases: [(&[u8], &str, &str); 6] = [
-            (b"hello", ".ot", "is no libtorch archive"),
-            (&whole[..whole.len() / 2], ".ot", "is no libtorch archive"),
-            (&without_metadata, ".ot", "has no `metadata`"),
-            (b"hello", ".safetensors", "is no safetensors file"),
-            (&whole, ".safetensors", "is no safetensors file"),
-            (&whole, ".pth", "is neither .ot nor .safetensors"),
+        let archive = |tensors: &[(&str, Tensor)]| {
+            let mut bytes = Vec::new();
+            Tensor::save_multi_to_stream(tensors, &mut bytes).expect("a small archive");
+            bytes
+        };
+        let without_metadata = archive(&[("a", Tensor::from_slice(&[1.0_f32]))]);
+        let json = saved(Family::Paper).metadata.to_json();
+        let metadata = || (METADATA, Tensor::from_slice(json.as_bytes()));
+        let of_doubles = archive(&[metadata(), ("a", Tensor::from_slice(&[1.0_f64]))]);
+        let of_later = json.replace("\"format_version\":1", "\"format_version\":2");
+        let of_later = archive(&[(METADATA, Tensor::from_slice(of_later.as_bytes()))]);
+        let cases: [(&[u8], &str); 6] = [
+            (b"hello", "is no file of weights that is read here"),
+            (&whole[..whole.len() / 2], "is a damaged zip archive"),
+            (&without_metadata, "has no `metadata`"),
+            (&of_doubles, "tensor `a` holds 64-bit floats"),
+            (&of_later, "metadata has format version 2"),
+            (b"\x09\0\0\0\0\0\0\0{}", "is no safetensors file"),
         ];
-        for (bytes, extension, expected) in cases {
-            let error = read(&written(bytes, extension)).expect_err(expected).to_string();
+        for (bytes, expected) in cases {
+            let error = read(&written(bytes, ".ot")).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error}");
         }
         let error = read(Path::new("/no/such/file.ot")).expect_err("nothing there").to_string();
         assert!(error.starts_with("cannot be read"), "{error}");
+        assert!(matches!(Format::of(Path::new("g_ab.pth")), Err(FileError::Extension)));
+    }
+
+    #[test]
+    fn a_file_is_told_by_its_content_whatever_its_name() {
+        let saved = saved(Family::Paper);
+        let bytes = encode(&saved, Format::Safetensors).expect("fitting weights");
+        assert_eq!(sorted(read(&written(&bytes, ".ot")).expect("our own file")), sorted(saved));
     }
 }

@@ -6,6 +6,6 @@ mod forward;
 mod weights;
 
 pub use device::{DeviceError, device};
-pub use file::{FileError, Format, SavedNetwork, encode, read, read_tensors, saved};
+pub use file::{FileError, Format, SavedNetwork, encode, read, saved};
 pub use forward::{Module, Precision};
 pub use weights::{Weights, tensor_bytes};

@@ -114,7 +114,7 @@ impl Weights {
         let pairs = self.table.iter().zip(&self.views);
         pairs
             .map(|(parameter, view)| {
-                let bytes = tensor_bytes(view)?;
+                let bytes = tensor_bytes(view)?.into();
                 Ok(Weight { name: parameter.name.clone(), shape: parameter.shape.clone(), bytes })
             })
             .collect()

@@ -1,6 +1,6 @@
 //! What holds to the last bit, or nearly.
 
-use models::{Join, Layer, Network, Pads, Weight, pixels};
+use models::{Join, Layer, Network, Pads, pixels};
 use models_onnx::proto::ModelProto;
 use models_onnx::{Io, OPSETS, Target};
 use models_runtime::{Options, Session};
@@ -23,12 +23,8 @@ fn session(file: &[u8]) -> Session {
 }
 
 fn set(problem: &mut Problem, name: &str, value: impl Fn(usize, f32) -> f32) {
-    let Weight { bytes, .. } =
-        problem.weights.iter_mut().find(|weight| weight.name == name).expect("the network has it");
-    for (place, bytes) in bytes.chunks_exact_mut(4).enumerate() {
-        let old = f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        bytes.copy_from_slice(&value(place, old).to_le_bytes());
-    }
+    let weight = problem.weights.iter_mut().find(|weight| weight.name == name);
+    weight.expect("the network has it").replace(value);
 }
 
 /// A 1×1 convolution, whose sums of three products do not depend on what stands around it, over all bytes.

@@ -1,9 +1,11 @@
 //! `cargo xtask prove`: campaigns that are too long, or need too much, for every push.
 
 pub(crate) mod faults;
+mod fuzz;
 pub(crate) mod resume;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -16,6 +18,12 @@ pub struct Arguments {
     /// What to prove [default: everything]
     #[arg(value_enum, value_name = "CAMPAIGN")]
     campaigns: Vec<Campaign>,
+    /// How long `fuzz` feeds each target
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = fuzz::time)]
+    time: Duration,
+    /// What `fuzz` feeds [default: all]
+    #[arg(long, value_enum, value_name = "NAME")]
+    target: Option<fuzz::Target>,
 }
 
 /// Something to prove. A new one is a variant here and an arm in [`Campaign::run`].
@@ -25,13 +33,16 @@ enum Campaign {
     Licences,
     /// A run that is killed, stopped or failed anywhere and resumed ends with the same bytes
     Resume,
+    /// No file that the fuzzer thinks of makes a reader panic, hang or swallow memory
+    Fuzz,
 }
 
 impl Campaign {
-    fn run(self, root: &Path) -> Result<()> {
+    fn run(self, root: &Path, arguments: &Arguments) -> Result<()> {
         match self {
             Self::Licences => licences(root),
             Self::Resume => resume::run(root),
+            Self::Fuzz => fuzz::run(root, arguments.target, arguments.time),
         }
     }
 }
@@ -43,7 +54,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     for campaign in campaigns {
         let name = campaign.to_possible_value().expect("no campaign is hidden");
         eprintln!("── {}", name.get_name());
-        campaign.run(root).with_context(|| format!("campaign `{}` failed", name.get_name()))?;
+        campaign.run(root, arguments).with_context(|| format!("campaign `{}` failed", name.get_name()))?;
     }
     Ok(())
 }

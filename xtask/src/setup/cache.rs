@@ -18,6 +18,8 @@ const UNFINISHED: &str = "unfinished-";
 const SET: &str = "native-";
 /// How Python environments begin that `.ci/run` makes for tests.
 const TEST_PYTHON: &str = "python-";
+/// How programs begin that cargo installs for `cargo xtask prove`.
+const PROGRAM: &str = "cargo-";
 const LOCK: &str = "setup.lock";
 
 /// The right to change the cache, until it is dropped or the process ends, however it ends.
@@ -100,7 +102,7 @@ pub(super) fn is_whole(folder: &Path) -> bool {
 /// Deletes all sets; gives how many there were. Other things in the folder stay.
 pub(super) fn clear(cache: &Path, _lock: Lock) -> Result<usize> {
     let sets = remove_beginning_with(cache, &[SET])?;
-    remove_beginning_with(cache, &[UNFINISHED, TEST_PYTHON])?;
+    remove_beginning_with(cache, &[UNFINISHED, TEST_PYTHON, PROGRAM])?;
     fs_err::remove_file(cache.join(LOCK))?;
     match std::fs::remove_dir(cache) {
         Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
