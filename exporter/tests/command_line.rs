@@ -178,7 +178,7 @@ fn what_cannot_be_exported_says_why_and_leaves_nothing() {
         (&["g_ab.ot"], 2, "--output <FILE>"),
         (&["missing.ot", "-o", "g_ab.onnx"], 3, "missing.ot: cannot be read"),
         (&["broken.ot", "-o", "g_ab.onnx"], 3, "broken.ot: is no file of weights that is read here"),
-        (&["published.pth", "-o", "g_ab.onnx"], 3, "published.pth: is no .ot or .safetensors"),
+        (&["published.pth", "-o", "g_ab.onnx"], 3, "published.pth: is no file of weights that is read here (.ot, .safetensors, .pth, .pt)"),
         (&["d_a.ot", "-o", "g_ab.onnx"], 3, "only generators (g_ab, g_ba) translate pictures"),
         (&["g_ab.ot", "-o", "g_ab.ot"], 2, "must end in .onnx"),
         (&["inspect", "broken.ot"], 3, "broken.ot: is no file of weights that is read here"),
@@ -252,7 +252,7 @@ fn what_is_no_pair_says_why() {
         (["verify", "g_ab.ot", "missing.onnx"], 3, "missing.onnx"),
         (["verify", "g_ab.ot", "broken.onnx"], 3, "broken.onnx: is no ONNX file, or a damaged one"),
         (["verify", "d_a.ot", "g_ab.onnx"], 3, "d_a.ot: this is the discriminator of A; only generators"),
-        (["verify", "g_ab.onnx", "g_ab.ot"], 3, "g_ab.onnx: is no .ot or .safetensors"),
+        (["verify", "g_ab.onnx", "g_ab.ot"], 3, "it seems to be an ONNX file"),
     ] {
         assert_ends(&run(folder.path(), &arguments), code, message);
     }
