@@ -178,7 +178,11 @@ fn what_cannot_be_exported_says_why_and_leaves_nothing() {
         (&["g_ab.ot"], 2, "--output <FILE>"),
         (&["missing.ot", "-o", "g_ab.onnx"], 3, "missing.ot: cannot be read"),
         (&["broken.ot", "-o", "g_ab.onnx"], 3, "broken.ot: is no file of weights that is read here"),
-        (&["published.pth", "-o", "g_ab.onnx"], 3, "published.pth: is no file of weights that is read here (.ot, .safetensors, .pth, .pt)"),
+        (
+            &["published.pth", "-o", "g_ab.onnx"],
+            3,
+            "published.pth: is no file of weights that is read here (.ot, .safetensors, .pth, .pt)",
+        ),
         (&["d_a.ot", "-o", "g_ab.onnx"], 3, "only generators (g_ab, g_ba) translate pictures"),
         (&["g_ab.ot", "-o", "g_ab.ot"], 2, "must end in .onnx"),
         (&["inspect", "broken.ot"], 3, "broken.ot: is no file of weights that is read here"),
