@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: how fast the programs are beside what people use today.
 
+mod cost;
 mod environment;
 mod export;
 mod loading;
@@ -39,6 +40,10 @@ enum Bench {
     /// them in ONNX Runtime in turns: one picture of 256×256, two threads, on the CPU. Prints a table in Markdown. As for
     /// `train`, nothing else may run meanwhile.
     Export(export::Arguments),
+    /// Measure the memory and time of exporting the largest generator
+    ///
+    /// Makes one of 35 million parameters by a training step at 256×256, which takes a minute.
+    Cost,
 }
 
 /// Measures what the command line asks for.
@@ -47,5 +52,6 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         Bench::Train(arguments) => train::run(root, arguments),
         Bench::Loading(arguments) => loading::run(root, arguments),
         Bench::Export(arguments) => export::run(root, arguments),
+        Bench::Cost => cost::run(root),
     }
 }
