@@ -12,13 +12,12 @@ use crate::arguments::{SourceArguments, VerificationArguments};
 use crate::source;
 use crate::verification::{Pair, Report, verify};
 
-/// An ONNX file, which may not be written yet.
+/// An ONNX file, which may not be in its place yet.
 pub(crate) struct Made<'a> {
-    /// Where it is, or will be.
-    pub(crate) path: &'a Path,
-    pub(crate) bytes: &'a [u8],
-    /// Where the weights lie that are not in it.
-    pub(crate) folder: Option<&'a Path>,
+    /// What it is called, or will be.
+    pub(crate) name: &'a Path,
+    /// Where it is.
+    pub(crate) file: &'a Path,
     pub(crate) interface: Interface,
     pub(crate) precision: Precision,
 }
@@ -31,13 +30,11 @@ pub(crate) fn run(
     arguments: &VerificationArguments,
 ) -> Result<Exit, Failure> {
     source::read(weights, said)?; // what is said of it comes first, as it does on the command line
-    let bytes = fs_err::read(file).or_exit(Exit::CannotStart)?;
     let of_file = || file.display().to_string();
     let model = models_onnx::open(file).with_context(of_file).or_exit(Exit::CannotStart)?;
     let made = Made {
-        path: file,
-        bytes: &bytes,
-        folder: Some(models_onnx::folder_of(file)),
+        name: file,
+        file,
         interface: models_onnx::interface(&model).with_context(of_file).or_exit(Exit::CannotStart)?,
         precision: models_onnx::precision(&model),
     };
@@ -65,8 +62,7 @@ pub(crate) fn compare(
     };
     let report = verify(&Pair {
         module: &module,
-        file: made.bytes,
-        folder: made.folder,
+        file: made.file,
         interface: made.interface,
         precision: made.precision,
         training_size: metadata.training_size,
@@ -75,7 +71,7 @@ pub(crate) fn compare(
     });
     let report = report.or_exit(Exit::CannotStart)?;
     if let Some(path) = &arguments.report {
-        let json = json!({ "weights": weights, "file": made.path, "agrees": report.agrees(), "report": &report });
+        let json = json!({ "weights": weights, "file": made.name, "agrees": report.agrees(), "report": &report });
         let text = serde_json::to_string_pretty(&json).expect("plain values");
         files::write_whole(path, text.as_bytes()).or_exit(Exit::Fault)?;
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context;
 use models_onnx::{Exported, Interface, Target};
 use models_torch::SavedNetwork;
-use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
+use program::files::{self, Unfinished};
+use program::{Console, Exit, Failure, OrExit, bytes, count, print_result};
 
 use crate::arguments::{ExportArguments, SourceArguments};
 use crate::comparison::{Made, compare};
@@ -19,21 +20,24 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     let exported = exported(source, said, &made_for, console)?;
 
     // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
-    let folder = models_onnx::folder_of(target);
-    let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data));
+    let folder = files::folder_of(target);
+    let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data.len() as u64));
     let data_was_there = data.as_ref().is_some_and(|(path, _)| path.exists());
-    if let Some((_, data)) = &data {
+    if let Some(data) = &exported.data {
         data.write(folder).or_exit(Exit::Fault)?;
     }
-    let verified = verify(arguments, said, &exported, data.as_ref().map(|_| folder), &made_for, console);
+    let size = exported.model.len() as u64;
+    let unfinished = Unfinished::write(target, &[&exported.model]).or_exit(Exit::Fault)?;
+    drop(exported); // both sides of the comparison need the memory
+    let verified = verify(arguments, said, unfinished.path(), &made_for, console);
     if let Some((path, _)) = data.as_ref().filter(|_| verified.is_err() && !data_was_there) {
         std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
     }
     verified?;
-    files::write_whole(target, &exported.model).or_exit(Exit::Fault)?;
-    console.say(format!("wrote {}, {}", target.display(), bytes(exported.model.len() as u64)));
-    if let Some((path, data)) = data {
-        console.say(format!("wrote {}, {}: move both together", path.display(), bytes(data.len() as u64)));
+    unfinished.finish().or_exit(Exit::Fault)?;
+    console.say(format!("wrote {}, {}", target.display(), bytes(size)));
+    if let Some((path, size)) = data {
+        console.say(format!("wrote {}, {}: move both together", path.display(), bytes(size)));
     }
     print_result(target.display());
     Ok(Exit::Done)
@@ -66,8 +70,7 @@ fn exported(source: &Path, said: &SourceArguments, target: &Target, console: &Co
 fn verify(
     arguments: &ExportArguments,
     said: &SourceArguments,
-    exported: &Exported,
-    folder: Option<&Path>,
+    file: &Path,
     target: &Target,
     console: &Console,
 ) -> Result<(), Failure> {
@@ -75,16 +78,15 @@ fn verify(
         return Ok(());
     }
     let Target { io, batch, size, precision, .. } = *target;
-    let path = arguments.output();
-    let interface = Interface { io, batch, size };
-    let made = Made { path, bytes: &exported.model, folder, interface, precision };
+    let name = arguments.output();
+    let made = Made { name, file, interface: Interface { io, batch, size }, precision };
     let report = compare(arguments.input(), said, &made, &arguments.verification)?;
     console.say(&report);
     if report.agrees() {
         return Ok(());
     }
     let message = "ONNX Runtime does not compute what libtorch does (see above); nothing was written";
-    Err(Failure::new(Exit::Differs, format!("{}: {message}", path.display())))
+    Err(Failure::new(Exit::Differs, format!("{}: {message}", name.display())))
 }
 
 /// Refuses what would confuse a person later, or destroy the weights.

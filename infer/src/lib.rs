@@ -104,7 +104,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn read<'a>(file: &Bytes, path: &'a Path) -> Result<(Contract, Option<&'a Path>), ContractError> {
     let model = models_onnx::parse(file.clone())?;
     let contract = Contract::read(&model)?;
-    let folder = models_onnx::folder_of(path);
+    let folder = program::files::folder_of(path);
     Ok((contract, models_onnx::check_data(&model, folder)?.then_some(folder)))
 }
 

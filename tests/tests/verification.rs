@@ -30,11 +30,11 @@ impl Exported {
     fn verify(&self) -> Report {
         let Problem { network, weights, .. } = &self.problem;
         let module = || Ok(Module::from_weights(network.clone(), weights, tch::Device::Cpu)?);
-        let file = self.model.encode_to_vec();
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), self.model.encode_to_vec()).expect("writable");
         verify(&Pair {
             module: &module,
-            file: &file,
-            folder: None,
+            file: file.path(),
             interface: models_onnx::interface(&self.model).expect("our own file"),
             precision: models_onnx::precision(&self.model),
             training_size: Some(16),

@@ -12,6 +12,7 @@ use models_onnx::proto::ModelProto;
 use models_runtime::{Options, Session, SessionError, Value};
 use models_torch::Module;
 use program::Device;
+use program::files::folder_of;
 use prost::Message;
 use serde::Serialize;
 
@@ -123,7 +124,7 @@ pub(super) fn first_difference(pair: &Pair<'_>, case: &Case) -> Result<Option<Di
     let channels = module.network().channels;
     let expected = expected(&module, pair, case)?;
     drop(module);
-    let model = models_onnx::parse(pair.file.to_vec())?;
+    let model = models_onnx::parse(fs_err::read(pair.file)?)?;
     let (values, refused) = values(&model, pair, case, channels)?;
     // Bytes are rounded behind the last layer only.
     let allowed = Allowed { tolerance: pair.precision.tolerance(), times_own_rounding: TIMES_OWN_ROUNDING };
@@ -179,7 +180,7 @@ fn values(
     let run = |nodes: usize| -> Result<Vec<Value>, SessionError> {
         let options = Options { device: Device::Cpu, as_written: true, ..Options::default() };
         let model = models_onnx::prefix(model, nodes).encode_to_vec();
-        let mut session = Session::open_many(&model, pair.folder, options)?;
+        let mut session = Session::open_many(&model, Some(folder_of(pair.file)), options)?;
         runtime::values(&mut session, pair.interface.io, case, channels)
     };
     let refused = match run(nodes) {

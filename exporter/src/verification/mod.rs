@@ -41,6 +41,9 @@ pub enum VerificationError {
     /// The file.
     #[error(transparent)]
     Onnx(#[from] ReadError),
+    /// The disk.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// libtorch's side.
     #[error("libtorch failed: {0}")]
     Torch(#[from] TchError),
@@ -105,10 +108,8 @@ impl Comparison {
 pub struct Pair<'a> {
     /// Gives the network in libtorch, again whenever it is needed.
     pub module: &'a dyn Fn() -> anyhow::Result<Module>,
-    /// The ONNX file's bytes.
-    pub file: &'a [u8],
-    /// Where the weights lie that are not in it.
-    pub folder: Option<&'a Path>,
+    /// The ONNX file. Weights that are not in it lie beside it.
+    pub file: &'a Path,
     /// What it takes and gives.
     pub interface: Interface,
     /// What its convolutions compute in.
@@ -160,7 +161,7 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
 
     let mut report = Report { tolerance: pair.tolerance(), comparisons: Vec::new(), divergence: None };
     let options = Options { device: Device::Cpu, ..Options::default() };
-    let mut session = match Session::with_data(pair.file, pair.folder, options) {
+    let mut session = match Session::open_file(pair.file, options) {
         Ok(session) => Ok(session),
         Err(SessionError::Model(reason)) => Err(reason.to_string()),
         Err(error) => return Err(error.into()),

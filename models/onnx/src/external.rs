@@ -63,15 +63,10 @@ impl Exported {
     /// The system's, with the path.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         if let Some(data) = &self.data {
-            data.write(folder_of(path))?;
+            data.write(files::folder_of(path))?;
         }
         files::write_whole(path, &self.model)
     }
-}
-
-/// The folder in which a model's data lies.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Moves the large learned tensors out of a model; none where there is none.

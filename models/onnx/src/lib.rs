@@ -19,7 +19,7 @@ mod target;
 
 pub use bias::cancelled_biases;
 pub use export::{ExportError, Exported, INPUT, METADATA_KEY, OUTPUT, export};
-pub use external::{Data, check_data, folder_of};
+pub use external::{Data, check_data};
 pub use interface::{Interface, interface};
 pub use names::value_names;
 pub use prefix::prefix;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use half::f16;
 use models::{Metadata, MetadataError, Network, Weight, parameters};
+use program::files;
 use prost::Message;
 
 use crate::bias::cancelled_biases;
 use crate::export::METADATA_KEY;
-use crate::external::{self, folder_of};
+use crate::external;
 use crate::graph::is_learned;
 use crate::proto::{DataType, ModelProto, TensorProto};
 use crate::target::Precision;
@@ -76,7 +77,7 @@ pub enum ReadError {
 /// See [`parse`]; also data that is missing, outside the model's folder, or does not fit.
 pub fn open(path: &Path) -> Result<ModelProto, ReadError> {
     let mut model = parse(std::fs::read(path).map_err(ReadError::Read)?)?;
-    external::resolve(&mut model, folder_of(path))?;
+    external::resolve(&mut model, files::folder_of(path))?;
     Ok(model)
 }
 

@@ -105,12 +105,23 @@ impl Session {
         Self::with_data(model, None, options)
     }
 
+    /// The same from its file, which is read once, into ONNX Runtime's own memory. Data beside it is found there.
+    ///
+    /// # Errors
+    /// Those of [`Session::open`].
+    pub fn open_file(path: &Path, options: Options) -> Result<Self, SessionError> {
+        Self::of(Model::File(path), options)
+    }
+
     /// The same for a model whose weights lie in files of a folder. Which files it may name is not checked here.
     ///
     /// # Errors
     /// Those of [`Session::open`].
     pub fn with_data(model: &[u8], folder: Option<&Path>, options: Options) -> Result<Self, SessionError> {
-        let model = Model { bytes: model, folder };
+        Self::of(Model::Bytes { bytes: model, folder }, options)
+    }
+
+    fn of(model: Model<'_>, options: Options) -> Result<Self, SessionError> {
         let (inner, device, reason) = match options.device {
             Device::Cpu => (cpu(model, options)?, Device::Cpu, None),
             Device::Cuda(index) => (cuda(model, options, index)?, Device::Cuda(index), None),
@@ -132,7 +143,7 @@ impl Session {
     /// # Errors
     /// See [`SessionError`].
     pub fn open_many(model: &[u8], folder: Option<&Path>, options: Options) -> Result<Self, SessionError> {
-        Ok(Self { inner: cpu(Model { bytes: model, folder }, options)?, device: Device::Cpu, reason: None })
+        Ok(Self { inner: cpu(Model::Bytes { bytes: model, folder }, options)?, device: Device::Cpu, reason: None })
     }
 
     /// Runs `[n, c, h, w]` floats through the model, as [`Self::run`] does, and gives all outputs that are floats.
@@ -238,21 +249,28 @@ impl Session {
 
 /// A model's file.
 #[derive(Clone, Copy)]
-struct Model<'a> {
-    bytes: &'a [u8],
-    /// Where its data lies.
-    folder: Option<&'a Path>,
+enum Model<'a> {
+    /// What is in it.
+    Bytes {
+        bytes: &'a [u8],
+        /// Where its data lies.
+        folder: Option<&'a Path>,
+    },
+    /// Where it is.
+    File(&'a Path),
 }
 
 impl Model<'_> {
     fn commit(self, builder: SessionBuilder) -> ort::Result<ort::session::Session> {
         /// Where ONNX Runtime looks for the data of a model that it is handed in memory.
         const FOLDER: &str = "session.model_external_initializers_file_folder_path";
-        let mut builder = match self.folder {
-            None => builder,
-            Some(folder) => builder.with_config_entry(FOLDER, folder.to_string_lossy())?,
-        };
-        builder.commit_from_memory(self.bytes)
+        match self {
+            Model::File(path) => { builder }.commit_from_file(path),
+            Model::Bytes { bytes, folder: None } => { builder }.commit_from_memory(bytes),
+            Model::Bytes { bytes, folder: Some(folder) } => {
+                builder.with_config_entry(FOLDER, folder.to_string_lossy())?.commit_from_memory(bytes)
+            }
+        }
     }
 }
 

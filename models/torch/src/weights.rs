@@ -9,7 +9,7 @@ use models::parameters::{Parameter, ParameterKind, count};
 use models::{Weight, WeightsError, check_weights};
 use rand::Rng;
 use rand_distr::{Distribution, Normal};
-use tch::{Device, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 /// Standard deviation of a convolution's first weights (Zhu et al. 2017, appendix 7.2).
 const FIRST_DEVIATION: f32 = 0.02;
@@ -60,8 +60,17 @@ impl Weights {
     pub fn from_weights(table: Vec<Parameter>, weights: &[Weight], device: Device) -> Result<Self, WeightsError> {
         check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice())))?;
         let by_name: HashMap<_, _> = weights.iter().map(|weight| (weight.name.as_str(), weight)).collect();
-        let values: Vec<f32> = table.iter().flat_map(|parameter| by_name[parameter.name.as_str()].values()).collect();
-        Ok(Self::from_flat(table, &Tensor::from_slice(&values), device).expect("as many numbers as the table counts"))
+        // One after the other: all numbers twice would be the most memory that an export takes.
+        let flat = Tensor::zeros([count(&table) as i64], (Kind::Float, Device::Cpu));
+        let mut offset = 0;
+        for parameter in &table {
+            let bytes = &by_name[parameter.name.as_str()].bytes;
+            let length = parameter.len() as i64;
+            let numbers = Tensor::from_data_size(bytes, &[length], Kind::Float);
+            flat.narrow(0, offset, length).copy_(&numbers);
+            offset += length;
+        }
+        Ok(Self::from_flat(table, &flat, device).expect("as many numbers as the table counts"))
     }
 
     /// The same table over other numbers, `[count]`, on their device; they are copied.
