@@ -122,8 +122,7 @@ struct Expected {
 pub(super) fn first_difference(pair: &Pair<'_>, case: &Case) -> Result<Option<Divergence>, VerificationError> {
     let module = (pair.module)()?;
     let channels = module.network().channels;
-    let expected = expected(&module, pair, case)?;
-    drop(module);
+    let expected = expected(module, pair, case)?;
     let model = models_onnx::parse(fs_err::read(pair.file)?)?;
     let (values, refused) = values(&model, pair, case, channels)?;
     // Bytes are rounded behind the last layer only.
@@ -153,7 +152,7 @@ pub(super) fn first_difference(pair: &Pair<'_>, case: &Case) -> Result<Option<Di
     Ok(first)
 }
 
-fn expected(module: &Module, pair: &Pair<'_>, case: &Case) -> Result<Vec<Expected>, VerificationError> {
+fn expected(module: Module, pair: &Pair<'_>, case: &Case) -> Result<Vec<Expected>, VerificationError> {
     let [batch, height, width] = case.shape;
     let steps = shapes::trace(module.network(), height, width)?.steps;
     let norms: Vec<bool> = steps.iter().skip(1).map(|step| step.kind == "instance norm").chain([false]).collect();

@@ -11,13 +11,11 @@ mod report;
 mod runtime;
 
 use std::path::Path;
-use std::time::Instant;
 
 use models::shapes;
 use models_onnx::{Interface, Io, Precision, ReadError};
-use models_runtime::{Options, Session, SessionError};
+use models_runtime::SessionError;
 use models_torch::Module;
-use program::Device;
 use serde::Serialize;
 use tch::TchError;
 
@@ -143,6 +141,7 @@ impl Pair<'_> {
 pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
     let Interface { io, batch, size } = pair.interface;
     let module = (pair.module)()?;
+    let channels = module.network().channels;
     let accepted = Accepted { largest: pair.largest_size, io, precision: pair.precision, batch, size };
     let cases = cases::cases(module.network(), pair.training_size, accepted, pair.pictures)?;
     let mut expected = Vec::new();
@@ -156,40 +155,39 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
         };
         expected.push((output, coarse));
     }
-    let channels = module.network().channels;
-    drop(module);
+    drop(module); // one side at a time has the weights in memory
+    let found = runtime::outputs(pair.file, io, &cases, channels)?;
 
     let mut report = Report { tolerance: pair.tolerance(), comparisons: Vec::new(), divergence: None };
-    let options = Options { device: Device::Cpu, ..Options::default() };
-    let mut session = match Session::open_file(pair.file, options) {
-        Ok(session) => Ok(session),
-        Err(SessionError::Model(reason)) => Err(reason.to_string()),
-        Err(error) => return Err(error.into()),
-    };
-    for (case, (expected, coarse)) in cases.iter().zip(&expected) {
-        let start = Instant::now();
-        let found = match &mut session {
-            Ok(session) => runtime::output(session, io, case, channels).map_err(|error| error.to_string()),
-            Err(reason) => Err(reason.clone()),
-        };
-        let time = start.elapsed();
-        let (difference, verdict) = match found {
+    let mut exact = None;
+    for ((case, (expected, coarse)), found) in cases.iter().zip(&expected).zip(found) {
+        let runtime_seconds = found.seconds;
+        let (difference, verdict) = match found.values {
             Err(reason) => (Difference::of(&[], &[]), Verdict::Fails { reason }),
             Ok(found) => {
                 let difference = Difference::of(&found, &expected.values);
-                (difference, judge(case, expected, &found, *coarse, pair, report.agrees())?)
+                let verdict = match difference.largest {
+                    largest if largest <= report.tolerance => {
+                        let coarse = coarse.filter(|&coarse| coarse > report.tolerance);
+                        coarse.map_or(Verdict::Same, |largest| Verdict::TooCoarse { largest })
+                    }
+                    largest if largest.is_finite() && report.agrees() => {
+                        let module = match &exact {
+                            Some(module) => module,
+                            None => exact.insert((pair.module)()?.into_double()?),
+                        };
+                        beside_exact(module, case, &expected.values, &found, report.tolerance)?
+                    }
+                    _ => Verdict::Differs, // one is enough: 64-bit floats take their time
+                };
+                (difference, verdict)
             }
         };
-        report.comparisons.push(Comparison {
-            content: case.content.clone(),
-            shape: case.shape,
-            difference,
-            verdict,
-            torch_seconds: expected.time.as_secs_f64(),
-            runtime_seconds: time.as_secs_f64(),
-        });
+        let (content, shape) = (case.content.clone(), case.shape);
+        let torch_seconds = expected.time.as_secs_f64();
+        report.comparisons.push(Comparison { content, shape, difference, verdict, torch_seconds, runtime_seconds });
     }
-    drop(session);
+    drop(exact);
     let differs = |comparison: &Comparison| matches!(comparison.verdict, Verdict::Differs | Verdict::Fails { .. });
     if let Some(place) = report.comparisons.iter().position(differs) {
         report.divergence = layers::first_difference(pair, &cases[place])?;
@@ -197,27 +195,16 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
     Ok(report)
 }
 
-fn judge(
+/// Judges by 64-bit floats whether a difference is rounding.
+fn beside_exact(
+    module: &Module,
     case: &Case,
-    expected: &reference::Timed,
-    found: &[f32],
-    coarse: Option<f32>,
-    pair: &Pair<'_>,
-    agreed: bool,
+    torch: &[f32],
+    runtime: &[f32],
+    tolerance: f32,
 ) -> Result<Verdict, VerificationError> {
-    let tolerance = pair.tolerance();
-    let largest = Difference::of(found, &expected.values).largest;
-    if largest <= tolerance {
-        return Ok(match coarse.filter(|&coarse| coarse > tolerance) {
-            Some(largest) => Verdict::TooCoarse { largest },
-            None => Verdict::Same,
-        });
-    }
-    if !agreed || largest.is_infinite() {
-        return Ok(Verdict::Differs); // one is enough: 64-bit floats take their time
-    }
-    let exact = reference::exact_output(&(pair.module)()?, case)?;
-    let [own, others] = [&expected.values, found].map(|values| Difference::of(values, &exact).largest);
+    let exact = reference::exact_output(module, case)?;
+    let [own, others] = [torch, runtime].map(|values| Difference::of(values, &exact).largest);
     let allowed = tolerance.max(TIMES_OWN_ROUNDING * own);
     Ok(if others <= allowed { Verdict::Rounding { allowed } } else { Verdict::Differs })
 }

@@ -28,16 +28,16 @@ pub(super) fn output_in_16_bits(module: &Module, case: &Case) -> Result<Vec<f32>
     no_grad(|| numbers(&module.forward_in(Precision::F16, &input(module, case)?)?))
 }
 
-/// What it makes of it in 64-bit floats, which round nothing that counts here.
+/// What a network of 64-bit floats, which round nothing that counts here, makes of it.
 pub(super) fn exact_output(module: &Module, case: &Case) -> Result<Vec<f32>, TchError> {
-    no_grad(|| numbers(&module.to_double()?.forward(&input(module, case)?.f_to_kind(Kind::Double)?)?))
+    no_grad(|| numbers(&module.forward(&input(module, case)?.f_to_kind(Kind::Double)?)?))
 }
 
 /// Every layer's output, in the order of the shapes' trace, and how far it is from that of 64-bit floats.
-pub(super) fn outputs(module: &Module, case: &Case) -> Result<Vec<(Vec<f32>, f32)>, TchError> {
-    let input = input(module, case)?;
+pub(super) fn outputs(module: Module, case: &Case) -> Result<Vec<(Vec<f32>, f32)>, TchError> {
+    let input = input(&module, case)?;
     let outputs = no_grad(|| module.outputs(&input))?;
-    let exact = no_grad(|| module.to_double()?.outputs(&input.f_to_kind(Kind::Double)?))?;
+    let exact = no_grad(|| module.into_double()?.outputs(&input.f_to_kind(Kind::Double)?))?;
     let one = |(output, exact): (&Tensor, &Tensor)| {
         let output = numbers(output)?;
         let rounding = Difference::of(&output, &numbers(exact)?).largest;

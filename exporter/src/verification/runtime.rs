@@ -1,14 +1,41 @@
 //! ONNX Runtime's side.
 
+use std::path::Path;
+use std::time::Instant;
+
 use models::pixels;
 use models_onnx::Io;
-use models_runtime::{Session, SessionError, Value};
+use models_runtime::{Options, Session, SessionError, Value};
+use program::Device;
 
 use super::cases::Case;
 
-/// What a file makes of an input of so many channels, as `[n, c, h, w]` floats: a byte is exactly one number. Nothing where
-/// it is of another number or size of pictures.
-pub(super) fn output(session: &mut Session, io: Io, case: &Case, channels: usize) -> Result<Vec<f32>, SessionError> {
+/// What a file makes of an input, or why it makes nothing of it.
+pub(super) struct Outcome {
+    pub(super) values: Result<Vec<f32>, String>,
+    pub(super) seconds: f64,
+}
+
+/// What a file makes of inputs of so many channels.
+pub(super) fn outputs(file: &Path, io: Io, cases: &[Case], channels: usize) -> Result<Vec<Outcome>, SessionError> {
+    let mut session = match Session::open_file(file, Options { device: Device::Cpu, ..Options::default() }) {
+        Ok(session) => Ok(session),
+        Err(SessionError::Model(reason)) => Err(reason.to_string()),
+        Err(error) => return Err(error),
+    };
+    let mut one = |case| {
+        let start = Instant::now();
+        let values = match &mut session {
+            Ok(session) => output(session, io, case, channels).map_err(|error| error.to_string()),
+            Err(reason) => Err(reason.clone()),
+        };
+        Outcome { values, seconds: start.elapsed().as_secs_f64() }
+    };
+    Ok(cases.iter().map(&mut one).collect())
+}
+
+/// As `[n, c, h, w]` floats: a byte is exactly one number. Nothing where it is of another number or size of pictures.
+fn output(session: &mut Session, io: Io, case: &Case, channels: usize) -> Result<Vec<f32>, SessionError> {
     let [batch, height, width] = case.shape;
     let planes = [batch, channels, height, width];
     let (output, shape) = match io {

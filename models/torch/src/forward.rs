@@ -103,8 +103,8 @@ impl Module {
     ///
     /// # Errors
     /// If the device has no memory left.
-    pub fn to_double(&self) -> Result<Self, TchError> {
-        self.with_flat_weights(&self.weights.flat().f_to_kind(Kind::Double)?)
+    pub fn into_double(self) -> Result<Self, TchError> {
+        Ok(Self { weights: self.weights.into_kind(Kind::Double)?, ..self })
     }
 }
 
