@@ -2,6 +2,7 @@
 
 use exporter::verification::{Pair, Report, Verdict, verify};
 use models::families::{Family, GeneratorOptions, UpConvolution};
+use models::recognise::{self, Choices, Origin};
 use models::{Layer, Network, Pads, Weight, parameters};
 use models_onnx::proto::{AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto};
 use models_torch::Module;
@@ -327,4 +328,32 @@ fn metadata_alone_decides_what_a_file_is_compared_with() {
     assert!(!report.agrees(), "{report}");
     let layer = report.divergence.expect("it differs").layer;
     assert_eq!(layer, "stem.conv", "padded otherwise, with other weights");
+}
+
+/// Files that PyTorch's own exporter made of variants: see variants/export.py.
+#[test]
+fn files_of_pytorchs_own_exporter_are_compared_and_a_fault_in_one_is_named() {
+    let variant = |name: &str, ending: &str| {
+        std::fs::read(format!("{}/variants/{name}.{ending}", env!("CARGO_MANIFEST_DIR")))
+            .expect("it lies in the project")
+    };
+    for name in ["published", "affine", "batch", "resize"] {
+        let tensors =
+            models_archive::read(variant(name, "safetensors").into(), None).expect("PyTorch wrote it").tensors;
+        let origin = Origin { name, ordered: false };
+        let found = recognise::recognise(tensors, &Choices::default(), origin).expect("a ResNet generator");
+        let (metadata, weights) = found.into_parts("tests", None);
+        let problem = Problem { weights, ..Problem::random(metadata.network, 1, 16, 16, 3) };
+        let model = models_onnx::parse(variant(name, "torch.onnx")).expect("an ONNX file");
+        let mut exported = Exported { problem, model };
+        let report = exported.verify();
+        assert!(report.agrees(), "{name}\n{report}");
+
+        let node = exported.graph().node.iter_mut().rfind(|node| node.op_type == "Pad").expect("it pads");
+        let mode = node.attribute.iter_mut().find(|attribute| attribute.name == "mode").expect("by reflection");
+        mode.s = "edge".into();
+        // Called after the layer before it, which is the norm where that has weights.
+        let before = if name == "affine" { "up2.norm" } else { "up2.conv" };
+        exported.assert_named(&format!("{before}.reflect"), "mode of the last padding");
+    }
 }
