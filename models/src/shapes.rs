@@ -144,9 +144,9 @@ impl Trace {
         self.steps.iter().map(|step| step.output.len()).sum()
     }
 
-    /// The first step at which the most numbers are in memory: see [`Step::alive`]. None without layers.
-    pub fn peak(&self) -> Option<&Step> {
-        self.steps.iter().rev().max_by_key(|step| step.alive)
+    /// The first step, and its place, at which the most numbers are in memory: see [`Step::alive`]. None without layers.
+    pub fn peak(&self) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().rev().max_by_key(|(_, step)| step.alive)
     }
 }
 
@@ -282,7 +282,7 @@ mod tests {
     fn the_peak_is_the_largest_sum_of_input_output_and_what_is_carried() {
         let peak = |family: Family| {
             let trace = trace(&family.generator(GeneratorOptions::sized(4, 1)), 16, 16).expect("16 fits");
-            let step = trace.peak().expect("has layers");
+            let (_, step) = trace.peak().expect("has layers");
             (step.label.clone(), step.alive)
         };
         assert_eq!(peak(Family::Paper), ("reflect".into(), 4 * 16 * 16 + 4 * 22 * 22));
