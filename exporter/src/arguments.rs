@@ -25,12 +25,31 @@ pub struct Arguments {
 /// Other things than exporting.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print a network's layers, shapes, parameters and metadata
-    Inspect {
-        /// An .ot, .safetensors or .onnx file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+    /// Print a network's layers, shapes, costs and metadata, or draw it
+    Inspect(InspectArguments),
+}
+
+/// Flags of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// An .ot, .safetensors or .onnx file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Height and width to count at, as in 256x384 [default: the training size]
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    pub(crate) size: Option<[usize; 2]>,
+    /// Print one JSON object, its keys described in docs/inspect.md
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw the network into this file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=65_535).contains(side));
+    let sides = text.split_once(['x', '×']).and_then(|(height, width)| Some([side(height)?, side(width)?]));
+    sides.ok_or_else(|| "use height x width in pixels, as in 256x384".into())
 }
 
 /// Flags of an export.

@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! exporter g_ab.ot -o g_ab.onnx      export, run libtorch and ONNX Runtime on the same inputs, then write
-//! exporter inspect g_ab.onnx         layers, shapes, parameters, metadata of an .ot, .safetensors or .onnx
+//! exporter inspect g_ab.onnx         layers, shapes, costs, metadata of an .ot, .safetensors or .onnx; --svg draws it
 //! ```
 
 mod arguments;
+mod artefact;
+mod drawing;
 mod inspection;
+mod table;
 pub mod verification;
 
 use std::path::Path;
@@ -17,7 +20,7 @@ use models_torch::{Format, Module, SavedNetwork};
 use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
 
 use arguments::ExportArguments;
-pub use arguments::{Arguments, Command};
+pub use arguments::{Arguments, Command, InspectArguments};
 
 /// Runs the command line.
 ///
@@ -26,7 +29,7 @@ pub use arguments::{Arguments, Command};
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let console = Console::new(arguments.console);
     match arguments.command {
-        Some(Command::Inspect { file }) => inspection::run(&file),
+        Some(Command::Inspect(arguments)) => inspection::run(&arguments, &console),
         None => export(&arguments.export, &console),
     }
 }

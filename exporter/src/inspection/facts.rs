@@ -1,0 +1,204 @@
+//! What is found out about a file. As JSON it is described in docs/inspect.md.
+
+use models::families::GeneratorOptions;
+use models::shapes::{self, ShapeError, Step, Trace};
+use models::{Metadata, check_weights, parameters, weights_hash};
+use models_onnx::Summary;
+use program::{Exit, Failure, count};
+use serde::Serialize;
+
+use crate::artefact::{Artefact, Format};
+
+/// Version of the JSON object: it grows when a key changes its meaning or goes, not when one is added.
+const VERSION: u32 = 1;
+
+/// Bytes of a 32-bit float.
+const BYTES: u64 = 4;
+
+#[derive(Serialize)]
+pub(super) struct Inspection {
+    version: u32,
+    pub file: File,
+    pub metadata: Option<Metadata>,
+    /// Width, blocks and the like, where the network is exactly what the family makes of them.
+    pub options: Option<GeneratorOptions>,
+    /// Height and width that everything is counted at.
+    pub size: Option<[usize; 2]>,
+    /// Of generators.
+    pub sizes: Option<Sizes>,
+    pub parameters: u64,
+    pub multiply_adds: Option<u64>,
+    pub peak_activations: Option<Peak>,
+    pub layers: Option<Vec<Layer>>,
+    pub weights: Weights,
+    pub graph: Option<Summary>,
+    /// What is missing or odd, in words.
+    pub remarks: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct File {
+    pub path: String,
+    pub format: Format,
+    pub bytes: u64,
+}
+
+/// Sides that a generator takes.
+#[derive(Serialize)]
+pub(super) struct Sizes {
+    pub multiple: usize,
+    pub smallest: usize,
+}
+
+/// The most memory that feature maps take at one moment: see [`Step::alive`].
+#[derive(Serialize)]
+pub(super) struct Peak {
+    pub bytes: u64,
+    /// Place in the table of layers, from 0.
+    pub layer: usize,
+    /// The layer in words.
+    pub at: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Layer {
+    pub name: String,
+    pub kind: String,
+    /// Channels, rows, columns.
+    pub output: [usize; 3],
+    pub parameters: u64,
+    pub multiply_adds: u64,
+    pub alive_bytes: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Weights {
+    pub tensors: usize,
+    pub numbers: u64,
+    /// None where the file's tensors are not exactly the network's.
+    pub sha256: Option<String>,
+    pub stored_sha256: Option<String>,
+    pub agrees: Option<bool>,
+}
+
+impl Inspection {
+    /// Finds out everything about a file, at a size other than the training size where one is given.
+    pub(super) fn of(artefact: &Artefact, size: Option<[usize; 2]>) -> Result<Self, Failure> {
+        let Artefact { path, format, bytes, metadata, weights, model } = artefact;
+        let numbers = weights.iter().map(|weight| weight.bytes.len() as u64 / BYTES).sum();
+        let mut found = Self {
+            version: VERSION,
+            file: File { path: path.display().to_string(), format: *format, bytes: *bytes },
+            metadata: metadata.clone(),
+            options: None,
+            size: None,
+            sizes: None,
+            parameters: numbers,
+            multiply_adds: None,
+            peak_activations: None,
+            layers: None,
+            weights: Weights { tensors: weights.len(), numbers, sha256: None, stored_sha256: None, agrees: None },
+            graph: model.as_ref().map(models_onnx::summary),
+            remarks: Vec::new(),
+        };
+        let Some(metadata) = metadata else {
+            let key = models_onnx::METADATA_KEY;
+            let message = format!("no `{key}` metadata: network, sizes, pixel range and training are not known");
+            found.remarks.push(format!("{message}; was it written by `exporter`?"));
+            if size.is_some() {
+                found.remarks.push("--size has no effect: what it is for needs the network".into());
+            }
+            return Ok(found);
+        };
+
+        let table = parameters::table(&metadata.network);
+        found.parameters = parameters::count(&table) as u64;
+        match check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice()))) {
+            Ok(()) => {
+                let hash = weights_hash(weights);
+                let stored = metadata.weights_sha256.clone();
+                let agrees = stored.as_ref().map(|stored| *stored == hash);
+                found.weights = Weights { sha256: Some(hash), stored_sha256: stored, agrees, ..found.weights };
+            }
+            Err(error) => found.remarks.push(error.to_string()),
+        }
+        found.count(metadata, size).map_err(|error| {
+            let (exit, remedy) = match size {
+                Some(_) => (Exit::Usage, ""),
+                None => (Exit::CannotStart, "; another --size may fit"),
+            };
+            Failure::new(exit, format!("{}: {error}{remedy}", path.display()))
+        })?;
+        Ok(found)
+    }
+
+    /// Fills in what depends on the size.
+    fn count(&mut self, metadata: &Metadata, size: Option<[usize; 2]>) -> Result<(), ShapeError> {
+        let Metadata { network, training_size, role, .. } = metadata;
+        let [height, width] = size.unwrap_or([*training_size; 2]);
+        if role.is_generator() {
+            shapes::check_size(network, height, width)?;
+            let (multiple, smallest) = (shapes::size_multiple(network), shapes::smallest_size(network)?);
+            self.sizes = Some(Sizes { multiple, smallest });
+        }
+        let trace = shapes::trace(network, height, width)?;
+        self.size = Some([height, width]);
+        self.multiply_adds = Some(trace.multiply_adds());
+        self.peak_activations = peak(&trace);
+        self.layers = Some(trace.steps.into_iter().map(Layer::of).collect());
+        // Only now, when all of it can be counted.
+        self.options = metadata.family.and_then(|family| GeneratorOptions::of(family, network));
+        Ok(())
+    }
+
+    /// The network in a few words: `generator A to B, family paper, width 64, 9 blocks`.
+    pub(super) fn network(&self) -> Option<String> {
+        let Metadata { role, family, .. } = self.metadata.as_ref()?;
+        let family =
+            family.map_or("none of the families".to_owned(), |family| format!("family {family:?}").to_lowercase());
+        let options = self.options.map_or_else(String::new, |GeneratorOptions { width, blocks, .. }| {
+            format!(", width {width}, {blocks} {}", if blocks == 1 { "block" } else { "blocks" })
+        });
+        Some(format!("{role}, {family}{options}"))
+    }
+
+    /// What the network was trained on.
+    pub(super) fn training(&self) -> Option<String> {
+        let Metadata { data_set, training_size, steps, seed, .. } = self.metadata.as_ref()?;
+        Some(format!("on {data_set} at {training_size}×{training_size}, {steps} steps, seed {seed}"))
+    }
+
+    /// The lines above a drawing.
+    pub(super) fn headings(&self, file: &str) -> Vec<String> {
+        let line = |text: Option<String>| text.unwrap_or_default();
+        let counts = format!(
+            "{} parameters · {} multiply-adds · {} of activations at most",
+            count(self.parameters),
+            count(self.multiply_adds.unwrap_or_default()),
+            program::bytes(self.peak_activations.as_ref().map_or(0, |peak| peak.bytes)),
+        );
+        let size = self.size.map_or_else(String::new, |[height, width]| format!(" · at {height}×{width}"));
+        vec![line(self.network()), format!("{file}, trained {}", line(self.training())), format!("{counts}{size}")]
+    }
+}
+
+impl Layer {
+    fn of(step: Step) -> Self {
+        let Step { label, kind, output, parameters, multiply_adds, alive } = step;
+        let output = [output.channels, output.height, output.width];
+        let (parameters, alive_bytes) = (parameters as u64, alive * BYTES);
+        Self { name: label, kind, output, parameters, multiply_adds, alive_bytes }
+    }
+}
+
+fn peak(trace: &Trace) -> Option<Peak> {
+    let (layer, step) = trace.peak()?;
+    // Layers without weights have no name of their own: say behind which one.
+    let named = trace.steps[..=layer].iter().rposition(|step| step.parameters > 0);
+    let at = match named {
+        Some(named) if named == layer => step.label.clone(),
+        Some(named) => format!("{} after {}", step.kind, trace.steps[named].label),
+        None => format!("{} before the first weights", step.kind),
+    };
+    Some(Peak { bytes: step.alive * BYTES, layer, at })
+}
