@@ -27,6 +27,8 @@ pub struct Arguments {
 pub enum Command {
     /// Print a network's layers, shapes, costs and metadata, or draw it
     Inspect(InspectArguments),
+    /// Say what differs between two files, of any formats
+    Diff(DiffArguments),
 }
 
 /// Flags of `inspect`.
@@ -44,6 +46,20 @@ pub struct InspectArguments {
     /// Draw the network into this file too
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// An .ot, .safetensors or .onnx file
+    #[arg(value_name = "A")]
+    pub(crate) one: PathBuf,
+    /// Another one
+    #[arg(value_name = "B")]
+    pub(crate) other: PathBuf,
+    /// Print one JSON object, its keys described in docs/inspect.md
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn size(text: &str) -> Result<[usize; 2], String> {

@@ -3,10 +3,12 @@
 //! ```text
 //! exporter g_ab.ot -o g_ab.onnx      export, run libtorch and ONNX Runtime on the same inputs, then write
 //! exporter inspect g_ab.onnx         layers, shapes, costs, metadata of an .ot, .safetensors or .onnx; --svg draws it
+//! exporter diff g_ab.ot g_ab.onnx    what differs between two files, of any formats
 //! ```
 
 mod arguments;
 mod artefact;
+mod difference;
 mod drawing;
 mod inspection;
 mod table;
@@ -20,7 +22,7 @@ use models_torch::{Format, Module, SavedNetwork};
 use program::{Console, Exit, Failure, OrExit, bytes, count, files, print_result};
 
 use arguments::ExportArguments;
-pub use arguments::{Arguments, Command, InspectArguments};
+pub use arguments::{Arguments, Command, DiffArguments, InspectArguments};
 
 /// Runs the command line.
 ///
@@ -30,6 +32,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let console = Console::new(arguments.console);
     match arguments.command {
         Some(Command::Inspect(arguments)) => inspection::run(&arguments, &console),
+        Some(Command::Diff(arguments)) => difference::run(&arguments),
         None => export(&arguments.export, &console),
     }
 }

@@ -1,5 +1,6 @@
 //! `exporter` as a user types it.
 
+mod difference;
 mod inspection;
 mod support;
 
