@@ -175,11 +175,15 @@ pub fn size_multiple(network: &Network) -> usize {
 pub fn check_size(network: &Network, height: usize, width: usize) -> Result<(), ShapeError> {
     let multiple = size_multiple(network);
     let smallest = smallest_size(network)?;
-    let next = |side: usize| side.max(smallest).next_multiple_of(multiple);
-    if next(height) == height && next(width) == width {
+    let next = |side: usize| {
+        let found = Shape { channels: network.channels, height, width };
+        let next = side.max(smallest).checked_next_multiple_of(multiple);
+        next.ok_or_else(|| ShapeError::TooLarge { layer: "input".into(), found })
+    };
+    let (next_height, next_width) = (next(height)?, next(width)?);
+    if (next_height, next_width) == (height, width) {
         return Ok(());
     }
-    let (next_height, next_width) = (next(height), next(width));
     Err(ShapeError::Size { width, height, multiple, smallest, next_width, next_height })
 }
 

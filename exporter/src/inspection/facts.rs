@@ -202,3 +202,75 @@ fn peak(trace: &Trace) -> Option<Peak> {
     };
     Some(Peak { bytes: step.alive * BYTES, layer, at })
 }
+
+#[cfg(test)]
+mod tests {
+    use models::families::Family;
+    use models::{FORMAT_VERSION, Role, pixels};
+
+    use super::*;
+
+    /// A file that claims to hold a network; nothing else is in it.
+    fn claiming(change: impl FnOnce(String) -> String) -> Artefact {
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            role: Role::GAb,
+            family: Some(Family::Paper),
+            network: Family::Paper.generator(GeneratorOptions::sized(4, 1)),
+            data_set: "none".into(),
+            training_size: 32,
+            pixel_range: pixels::RANGE,
+            steps: 0,
+            seed: 0,
+            program: "test".into(),
+            weights_sha256: None,
+        };
+        let changed = Metadata::from_json(change(metadata.to_json()).as_bytes()).expect("still the right form");
+        Artefact {
+            path: "hostile.onnx".into(),
+            format: Format::Onnx,
+            bytes: 0,
+            metadata: Some(changed),
+            weights: Vec::new(),
+            model: None,
+        }
+    }
+
+    #[test]
+    fn a_network_that_nobody_can_compute_is_refused_whatever_it_claims() {
+        let (all, half) = (usize::MAX, usize::MAX / 2);
+        let changes = [
+            ("\"training_size\":32", format!("\"training_size\":{all}"), "more than can be counted"),
+            ("\"training_size\":32", "\"training_size\":0".into(), "does not fit the network"),
+            ("\"stride\":2", format!("\"stride\":{all}"), "more than can be counted"),
+            ("\"stride\":2", "\"stride\":0".into(), "a stride of 0"),
+            ("\"kernel\":7", format!("\"kernel\":{half}"), "is too small"),
+            ("\"top\":1", format!("\"top\":{all}"), "more than can be counted"),
+            ("\"extra\":1", format!("\"extra\":{half}"), "more than can be counted"),
+            ("\"channels\":3,\"layers\"", format!("\"channels\":{all},\"layers\""), "more than can be counted"),
+            ("\"to\":4", format!("\"to\":{half}"), "more than can be counted"),
+            (
+                "{\"layer\":\"relu\"}",
+                format!("{{\"layer\":\"upsample\",\"factor\":{half}}}"),
+                "more than can be counted",
+            ),
+            ("{\"layer\":\"relu\"}", format!("{{\"layer\":\"reflect_pad\",\"by\":{half}}}"), "is too small"),
+        ];
+        for (old, new, message) in changes {
+            let artefact = claiming(|json| {
+                assert!(json.contains(old), "{old} in {json}");
+                json.replace(old, &new)
+            });
+            let failure = Inspection::of(&artefact, None).err().expect(&new);
+            assert!(failure.exit == Exit::CannotStart && failure.to_string().contains(message), "{new}: {failure}");
+            assert!(failure.to_string().ends_with("another --size may fit"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn tensors_that_are_not_the_networks_are_a_remark_and_have_no_hash() {
+        let inspection = Inspection::of(&claiming(|json| json), None).unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(inspection.remarks[0].starts_with("tensor `stem.conv.weight` is missing"), "{:?}", inspection.remarks);
+        assert_eq!((inspection.weights.sha256, inspection.weights.agrees), (None, None));
+    }
+}
