@@ -1,5 +1,6 @@
 use models::families::{Family, GeneratorOptions, UpConvolution};
 use models::{Join, Layer, Pads};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -89,6 +90,31 @@ fn skip_connections_within_others_are_drawn_too() {
     }
     assert_readable(&Network { channels: 3, layers: nested }, [64, 64], "nested");
     assert_readable(&Network { channels: 3, layers: Vec::new() }, [64, 64], "no layers");
+}
+
+/// Layers that keep their input's shape, however deep: any of them fits any other.
+fn layers() -> impl Strategy<Value = Vec<Layer>> {
+    let conv = |name: String| Layer::Conv { name, from: 3, to: 3, kernel: 1, stride: 1, pad: Pads::NONE };
+    let named = prop_oneof!["[a-z]{0,60}", "block[0-9]{1,3}[.]conv", any::<String>()];
+    let leaf = prop_oneof![
+        Just(Layer::Relu),
+        Just(Layer::InstanceNorm { name: None, channels: 3, eps: 1e-5 }),
+        named.prop_map(conv)
+    ];
+    let layer = leaf.prop_recursive(6, 60, 6, |inner| {
+        proptest::collection::vec(inner, 0..6).prop_map(|body| Layer::Skip { body, join: Join::Add })
+    });
+    proptest::collection::vec(layer, 0..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tree_is_readable(layers in layers()) {
+        let what = format!("{layers:?}");
+        assert_readable(&Network { channels: 3, layers }, [64, 64], &what);
+    }
 }
 
 #[test]
