@@ -12,12 +12,9 @@ pub(super) fn changes(one: &ModelProto, other: &ModelProto, weights: &BTreeSet<&
     let mut found = fields::between(&facts(one), &facts(other));
     found.extend(first_node(nodes(one), nodes(other)));
     found.extend(tensors(&constants(one, weights), &constants(other, weights)));
-    let mut whole = |field: &str, same: bool| {
-        if !same {
-            found.push(Field { field: field.into(), a: Some(json!("one")), b: Some(json!("another")) });
-        }
-    };
-    whole("functions", one.functions == other.functions);
+    if one.functions != other.functions {
+        found.push(Field { field: "functions".into(), a: Some(json!("some")), b: Some(json!("others")) });
+    }
     found
 }
 
@@ -60,7 +57,7 @@ fn first_node(one: &[NodeProto], other: &[NodeProto]) -> Option<Field> {
         let part = format!(", {}", described(one));
         return Some(match differing {
             Some(Field { field: name, a, b }) => Field { field: format!("{}, {name}", field(&part)), a, b },
-            None => Field { field: field(&part), a: Some(json!("one")), b: Some(json!("another")) },
+            None => Field { field: field(&part), a: Some(json!("one")), b: Some(json!("another")) }, // an inner graph
         });
     }
     let value = |node: Option<&NodeProto>| {
