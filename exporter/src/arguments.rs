@@ -7,7 +7,7 @@ use models::Role;
 use models::recognise::{BlockActivation, Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
 use program::ConsoleArguments;
 
-use crate::target::TargetArguments;
+use crate::target::{TargetArguments, size};
 
 /// Turn a trained generator into an ONNX file, proven to compute the same
 ///
@@ -32,15 +32,10 @@ pub struct Arguments {
 /// Other things than exporting.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print a network's layers, shapes, parameters and metadata
-    Inspect {
-        /// An .ot, .safetensors or .onnx file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// What a file from elsewhere does not say.
-        #[command(flatten)]
-        source: SourceArguments,
-    },
+    /// Print a network's layers, shapes, costs and metadata, or draw it
+    Inspect(InspectArguments),
+    /// Say what differs between two files, of any formats
+    Diff(DiffArguments),
     /// Compare a generator with an ONNX file that was made of it earlier, by anyone
     ///
     /// Ends with 1 where they differ, and names the first layer that does.
@@ -58,6 +53,40 @@ pub enum Command {
         #[command(flatten)]
         source: SourceArguments,
     },
+}
+
+/// Flags of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// An .ot, .safetensors, .pth or .onnx file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Height and width to count at, as in 256x384 [default: the training size]
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    pub(crate) size: Option<[usize; 2]>,
+    /// Print one JSON object, its keys described in docs/inspect.md
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw the network into this file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// What a file from elsewhere does not say.
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// An .ot, .safetensors, .pth or .onnx file
+    #[arg(value_name = "A")]
+    pub(crate) one: PathBuf,
+    /// Another one
+    #[arg(value_name = "B")]
+    pub(crate) other: PathBuf,
+    /// Print one JSON object, its keys described in docs/inspect.md
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Flags of an export.

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
 
 /// Reads the weights and makes the file; the weights are gone afterwards.
 fn exported(source: &Path, said: &SourceArguments, target: &Target, console: &Console) -> Result<Exported, Failure> {
-    let Source { network: SavedNetwork { metadata, weights }, recognised } = source::read(source, said)?;
+    let Source { network: SavedNetwork { metadata, weights }, recognised, .. } = source::read(source, said)?;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
     let (role, training) = (metadata.role, metadata.training());
     console.say(format!("{}: {role}, {training}, {parameters} parameters", source.display()));

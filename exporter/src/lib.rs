@@ -4,20 +4,25 @@
 //! exporter g_ab.ot -o g_ab.onnx        export, run libtorch and ONNX Runtime on the same inputs, then write
 //! exporter g.pth -o g.onnx             the same for one that another program trained: see `models::recognise`
 //! exporter verify g_ab.ot g_ab.onnx    compare a pair that was made earlier, by anyone
-//! exporter inspect g_ab.onnx           layers, shapes, parameters, metadata of any of these files
+//! exporter inspect g_ab.onnx           layers, shapes, costs, metadata of any of these files; --svg draws it
+//! exporter diff g_ab.ot g_ab.onnx      what differs between two files, of any formats
 //! ```
 
 mod arguments;
+mod artefact;
 mod comparison;
+mod difference;
+mod drawing;
 mod export;
 mod inspection;
 pub mod source;
+mod table;
 mod target;
 pub mod verification;
 
 use program::{Console, Exit, Failure};
 
-pub use arguments::{Arguments, Command, SourceArguments};
+pub use arguments::{Arguments, Command, DiffArguments, InspectArguments, SourceArguments};
 
 /// Runs the command line.
 ///
@@ -26,7 +31,8 @@ pub use arguments::{Arguments, Command, SourceArguments};
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let console = Console::new(arguments.console);
     match arguments.command {
-        Some(Command::Inspect { file, source }) => inspection::run(&file, &source),
+        Some(Command::Inspect(arguments)) => inspection::run(&arguments, &console),
+        Some(Command::Diff(arguments)) => difference::run(&arguments),
         Some(Command::Verify { weights, file, verification, source }) => {
             comparison::run(&weights, &source, &file, &verification)
         }

@@ -18,6 +18,8 @@ pub struct Source {
     /// The network, what is known of it, and its weights. Where the file did not say all of it, the metadata's
     /// `assumptions` are not empty.
     pub network: SavedNetwork,
+    /// Who wrote the file.
+    pub kind: Kind,
     /// What was recognised, in a few words, where the file does not say what it is.
     pub recognised: Option<String>,
 }
@@ -35,8 +37,9 @@ pub fn read(path: &Path, arguments: &SourceArguments) -> Result<Source, Failure>
             let message = "the file says itself what it computes; leave the flag out";
             return Err(Failure::new(Exit::Usage, format!("{}: --{flag}: {message}", path.display())));
         }
+        let kind = contents.kind;
         let network = models_torch::saved(contents).map_err(|error| behind_path(error.into()));
-        return Ok(Source { network: network.or_exit(Exit::CannotStart)?, recognised: None });
+        return Ok(Source { network: network.or_exit(Exit::CannotStart)?, kind, recognised: None });
     }
     recognised(path, contents, prefix, arguments).map_err(|error| {
         // A flag that the file rules out is a mistake on the command line.
@@ -82,7 +85,7 @@ fn recognised(
     };
     let program = concat!("exporter ", env!("CARGO_PKG_VERSION"));
     let (metadata, weights) = recognised.into_parts(program, arguments.training_size.map(usize::from));
-    Ok(Source { network: SavedNetwork { metadata, weights }, recognised: Some(summary) })
+    Ok(Source { network: SavedNetwork { metadata, weights }, kind: contents.kind, recognised: Some(summary) })
 }
 
 /// What a file did not say, for a person.

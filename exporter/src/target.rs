@@ -46,7 +46,8 @@ impl TargetArguments {
     }
 }
 
-fn size(text: &str) -> Result<[usize; 2], String> {
+/// Reads a height and a width.
+pub(crate) fn size(text: &str) -> Result<[usize; 2], String> {
     let side = |text: &str| text.parse().ok().filter(|side| (1..=65_535).contains(side));
     let sides = text.split_once(['x', '×']).and_then(|(height, width)| Some([side(height)?, side(width)?]));
     sides.ok_or_else(|| "use height x width in pixels, as in 256x384".into())

@@ -1,65 +1,15 @@
 //! `exporter` as a user types it.
 
+mod difference;
+mod inspection;
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
-use models::families::{Family, GeneratorOptions};
-use models::{FORMAT_VERSION, Metadata, Role, pixels, weights_hash};
-use models_torch::{Format, Module, SavedNetwork};
-use rand::SeedableRng;
+use models::families::Family;
+use models::{Metadata, Role, weights_hash};
 use snapbox::file;
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_exporter"));
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .env("COLUMNS", "100")
-        .env_remove("LD_LIBRARY_PATH");
-    command.output().expect("it starts")
-}
-
-#[track_caller]
-fn assert_ends(output: &Output, code: i32, message: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(message), "{said}");
-}
-
-fn saved(role: Role, family: Family) -> SavedNetwork {
-    let network = match role.is_generator() {
-        true => family.generator(GeneratorOptions::sized(4, 2)),
-        false => family.discriminator(4),
-    };
-    let mut random = rand_pcg::Pcg64::seed_from_u64(1);
-    let module = Module::initialise(network.clone(), &mut random, tch::Device::Cpu).expect("small");
-    let metadata = Metadata {
-        format_version: FORMAT_VERSION,
-        role,
-        family: Some(family),
-        network,
-        data_set: Some("horse2zebra".into()),
-        training_size: Some(32),
-        pixel_range: pixels::RANGE,
-        steps: Some(17),
-        seed: Some(1),
-        program: "trainer 0.1.0".into(),
-        weights_sha256: None,
-        assumptions: Vec::new(),
-    };
-    SavedNetwork { metadata, weights: module.weights().to_weights().expect("on the CPU") }
-}
-
-fn write(folder: &Path, name: &str, saved: &SavedNetwork) {
-    let path = folder.join(name);
-    let bytes = models_torch::encode(saved, Format::of(&path).expect("a known ending")).expect("its own weights");
-    std::fs::write(path, bytes).expect("writable");
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
+use support::{assert_ends, folder, run, saved, write};
 
 #[test]
 fn help_says_what_it_is_and_what_it_takes() {
@@ -144,26 +94,6 @@ fn weights_beside_the_model_are_verified_there_and_go_where_it_differs() {
     let arguments = ["odd.ot", "-o", "out/odd.onnx", "--precision", "f16", "--largest-file", "4096"];
     assert_ends(&run(folder.path(), &arguments), 1, "nothing was written");
     assert_eq!(files(), before);
-}
-
-#[test]
-fn every_format_is_inspected_alike() {
-    let folder = folder();
-    let saved = saved(Role::GBa, Family::Paper);
-    write(folder.path(), "g_ba.ot", &saved);
-    write(folder.path(), "g_ba.safetensors", &saved);
-    assert_ends(&run(folder.path(), &["g_ba.ot", "-o", "g_ba.onnx"]), 0, "");
-    let shown = ["g_ba.ot", "g_ba.safetensors", "g_ba.onnx"].map(|name| {
-        let output = run(folder.path(), &["inspect", name]);
-        assert_ends(&output, 0, "");
-        String::from_utf8(output.stdout).expect("text")
-    });
-    snapbox::assert_data_eq!(shown[0].clone(), file!["snapshots/inspect.txt"]);
-    assert_eq!(shown[0], shown[1]);
-    let made_for = "made for       opset 17, [batch, 3, height, width] 32-bit floats, computed in f32\n\
-                    left out       9 biases that a norm takes away\n";
-    assert!(shown[2].contains(made_for), "{}", shown[2]);
-    assert_eq!(shown[0], shown[2].replace(made_for, ""));
 }
 
 #[test]

@@ -29,9 +29,9 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Numbers in it.
+    /// Numbers in it. A file may claim any shape: past all bounds this stays at the largest number.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |product: usize, &side| product.saturating_mul(side))
     }
 
     /// Whether it holds no number, which no layer of the families does.
@@ -80,7 +80,7 @@ pub fn table(network: &Network) -> Vec<Parameter> {
 
 /// Numbers in a table.
 pub fn count(table: &[Parameter]) -> usize {
-    table.iter().map(Parameter::len).sum()
+    table.iter().map(Parameter::len).fold(0, usize::saturating_add)
 }
 
 struct Table(Vec<Parameter>);

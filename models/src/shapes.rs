@@ -1,8 +1,11 @@
-//! Shapes, sizes that fit, and multiply-adds.
+//! Shapes, sizes that fit, multiply-adds, and the memory that features take.
+
+mod walk;
 
 use std::fmt;
 
-use crate::{Backend, Join, Layer, Network, fold, parameters};
+use crate::{Layer, Network, fold};
+use walk::{Features, Walk};
 
 /// Channels, rows and columns of one picture's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +16,18 @@ pub struct Shape {
     pub height: usize,
     /// Columns.
     pub width: usize,
+}
+
+impl Shape {
+    /// Numbers in it. Any [`Shape`] in a [`Trace`] has few enough to be counted.
+    pub fn len(self) -> u64 {
+        product([self.channels, self.height, self.width])
+    }
+
+    /// Whether it holds no number, which no features do.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
 }
 
 impl fmt::Display for Shape {
@@ -61,6 +76,16 @@ pub enum ShapeError {
         /// What arrives.
         found: Shape,
     },
+    /// A layer that would make more than anybody can compute.
+    #[error(
+        "layer {layer}: of {found}, it makes more than can be counted; give it smaller pictures, or is the file damaged?"
+    )]
+    TooLarge {
+        /// The layer.
+        layer: String,
+        /// What arrives.
+        found: Shape,
+    },
     /// A convolution that never moves on.
     #[error("layer {layer}: a stride of 0; the network contradicts itself")]
     Stride {
@@ -90,6 +115,9 @@ pub struct Step {
     pub parameters: usize,
     /// Multiplications with weights for one picture; a transposed convolution is counted at its input's resolution.
     pub multiply_adds: u64,
+    /// Numbers in memory while it is computed, for one picture: its input, its output, and each input that a skip
+    /// connection around it carries. A tensor that is two of these counts once; nothing is computed in place.
+    pub alive: u64,
 }
 
 /// A network's layers over one picture of a given size.
@@ -112,8 +140,13 @@ impl Trace {
     }
 
     /// Numbers in all layers' outputs together: what training keeps for one picture.
-    pub fn activations(&self) -> usize {
-        self.steps.iter().map(|step| step.output.channels * step.output.height * step.output.width).sum()
+    pub fn activations(&self) -> u64 {
+        self.steps.iter().map(|step| step.output.len()).sum()
+    }
+
+    /// The first step, and its place, at which the most numbers are in memory: see [`Step::alive`]. None without layers.
+    pub fn peak(&self) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().rev().max_by_key(|(_, step)| step.alive)
     }
 }
 
@@ -123,14 +156,16 @@ impl Trace {
 /// Where the picture is too small for a layer, or the tree contradicts itself.
 pub fn trace(network: &Network, height: usize, width: usize) -> Result<Trace, ShapeError> {
     let input = Shape { channels: network.channels, height, width };
-    let mut walk = Walk(Vec::new());
-    fold(&network.layers, &mut walk, input)?;
-    Ok(Trace { input, steps: walk.0 })
+    let mut walk = Walk::default();
+    walk.count("input", input, [input.len()])?;
+    fold(&network.layers, &mut walk, Features { shape: input, made: 0 })?;
+    Ok(Trace { input, steps: walk.steps })
 }
 
 /// What the sides of a generator's input must be a multiple of: the product of its strides.
 pub fn size_multiple(network: &Network) -> usize {
-    network.layers.iter().map(|layer| if let Layer::Conv { stride, .. } = layer { *stride } else { 1 }).product()
+    let strides = network.layers.iter().map(|layer| if let Layer::Conv { stride, .. } = layer { *stride } else { 1 });
+    strides.fold(1, usize::saturating_mul)
 }
 
 /// Channels of a network's output; those of its input where nothing fits it.
@@ -147,11 +182,15 @@ pub fn output_channels(network: &Network) -> usize {
 pub fn check_size(network: &Network, height: usize, width: usize) -> Result<(), ShapeError> {
     let multiple = size_multiple(network);
     let smallest = smallest_size(network)?;
-    let next = |side: usize| side.max(smallest).next_multiple_of(multiple);
-    if next(height) == height && next(width) == width {
+    let next = |side: usize| {
+        let found = Shape { channels: network.channels, height, width };
+        let next = side.max(smallest).checked_next_multiple_of(multiple);
+        next.ok_or_else(|| ShapeError::TooLarge { layer: "input".into(), found })
+    };
+    let (next_height, next_width) = (next(height)?, next(width)?);
+    if (next_height, next_width) == (height, width) {
         return Ok(());
     }
-    let (next_height, next_width) = (next(height), next(width));
     Err(ShapeError::Size { width, height, multiple, smallest, next_width, next_height })
 }
 
@@ -163,7 +202,7 @@ pub fn smallest_size(network: &Network) -> Result<usize, ShapeError> {
     let multiple = size_multiple(network).max(1); // a stride of 0 is refused by the trace
     let mut factor = 1;
     loop {
-        let side = factor * multiple;
+        let side = multiple.saturating_mul(factor);
         match trace(network, side, side) {
             Ok(_) => return Ok(side),
             Err(ShapeError::TooSmall { .. }) if factor < 64 => factor += 1,
@@ -172,13 +211,10 @@ pub fn smallest_size(network: &Network) -> Result<usize, ShapeError> {
     }
 }
 
-struct Walk(Vec<Step>);
-
-impl Walk {
-    fn push(&mut self, label: &str, kind: String, output: Shape, parameters: usize, multiply_adds: u64) -> Shape {
-        self.0.push(Step { label: label.into(), kind, output, parameters, multiply_adds });
-        output
-    }
+/// A product of sides, each at least 1, so that a side of 0 hides no other that is too large; past all bounds it stays at the
+/// largest number.
+fn product<const N: usize>(sides: [usize; N]) -> u64 {
+    sides.into_iter().fold(1, |product: u64, side| product.saturating_mul(side.max(1) as u64))
 }
 
 /// What a person calls a layer: its name, else its kind.
@@ -197,92 +233,10 @@ pub fn label(layer: &Layer) -> &str {
     }
 }
 
-impl Backend for Walk {
-    type Value = Shape;
-    type Error = ShapeError;
-
-    fn share(&mut self, shape: &Shape) -> Shape {
-        *shape
-    }
-
-    fn leaf(&mut self, layer: &Layer, input: Shape) -> Result<Shape, ShapeError> {
-        let label = label(layer);
-        let parameters = parameters::count(&parameters::of_layer(layer));
-        let channels = |expected: usize| match input.channels == expected {
-            true => Ok(()),
-            false => Err(ShapeError::Channels { layer: label.into(), expected, found: input }),
-        };
-        let too_small = || ShapeError::TooSmall { layer: label.into(), found: input };
-        let pixels = |shape: Shape| (shape.height * shape.width) as u64;
-        let (kind, output, multiply_adds) = match layer {
-            Layer::Conv { from, to, kernel, stride, pad, .. } => {
-                channels(*from)?;
-                let side = |size: usize, pads: usize| {
-                    let room = (size + pads).checked_sub(*kernel).ok_or_else(too_small)?;
-                    room.checked_div(*stride)
-                        .map(|steps| steps + 1)
-                        .ok_or_else(|| ShapeError::Stride { layer: label.into() })
-                };
-                let height = side(input.height, pad.top + pad.bottom)?;
-                let width = side(input.width, pad.left + pad.right)?;
-                let output = Shape { channels: *to, height, width };
-                (
-                    format!("conv {kernel}×{kernel} s{stride}"),
-                    output,
-                    pixels(output) * (from * to * kernel * kernel) as u64,
-                )
-            }
-            Layer::ConvTranspose { from, to, kernel, stride, crop, extra, .. } => {
-                channels(*from)?;
-                let side = |size: usize, cropped: usize| {
-                    let full = size.checked_sub(1).map(|gaps| gaps * stride + kernel + extra);
-                    full.and_then(|full| full.checked_sub(cropped)).filter(|&left| left > 0).ok_or_else(too_small)
-                };
-                let height = side(input.height, crop.top + crop.bottom)?;
-                let width = side(input.width, crop.left + crop.right)?;
-                let output = Shape { channels: *to, height, width };
-                let kind = format!("conv transposed {kernel}×{kernel} s{stride}");
-                (kind, output, pixels(input) * (from * to * kernel * kernel) as u64)
-            }
-            Layer::InstanceNorm { channels: expected, .. } => {
-                channels(*expected)?;
-                ("instance norm".into(), input, 0)
-            }
-            Layer::ReflectPad { by } => {
-                if input.height <= *by || input.width <= *by {
-                    return Err(too_small());
-                }
-                let output = Shape { height: input.height + 2 * by, width: input.width + 2 * by, ..input };
-                (format!("reflection pad {by}"), output, 0)
-            }
-            Layer::Upsample { factor } => {
-                let output = Shape { height: input.height * factor, width: input.width * factor, ..input };
-                (format!("upsample ×{factor}"), output, 0)
-            }
-            Layer::Relu => ("relu".into(), input, 0),
-            Layer::LeakyRelu { slope } => (format!("leaky relu {slope}"), input, 0),
-            Layer::Tanh => ("tanh".into(), input, 0),
-            Layer::Skip { .. } => unreachable!("the fold opens skip connections itself"),
-        };
-        Ok(self.push(label, kind, output, parameters, multiply_adds))
-    }
-
-    fn join(&mut self, join: Join, body: Shape, carried: Shape) -> Result<Shape, ShapeError> {
-        let same_size = (body.height, body.width) == (carried.height, carried.width);
-        match join {
-            Join::Add if body == carried => Ok(self.push("skip", "add".into(), body, 0, 0)),
-            Join::Concat if same_size => {
-                let output = Shape { channels: body.channels + carried.channels, ..body };
-                Ok(self.push("skip", "concatenate".into(), output, 0, 0))
-            }
-            Join::Add | Join::Concat => Err(ShapeError::Join { body, carried }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Join;
     use crate::families::{Family, GeneratorOptions};
 
     #[test]
@@ -331,5 +285,76 @@ mod tests {
                 assert_eq!(output, Shape { channels: 3, height, width }, "{family:?}");
             }
         }
+    }
+
+    /// By hand, for 16×16 pictures and a width of 4. `paper` holds most where the head's padding makes [4, 22, 22] of
+    /// [4, 16, 16]; `concat` where the stem's norm has [4, 16, 16] on both sides.
+    #[test]
+    fn the_peak_is_the_largest_sum_of_input_output_and_what_is_carried() {
+        let peak = |family: Family| {
+            let trace = trace(&family.generator(GeneratorOptions::sized(4, 1)), 16, 16).expect("16 fits");
+            let (_, step) = trace.peak().expect("has layers");
+            (step.label.clone(), step.alive)
+        };
+        assert_eq!(peak(Family::Paper), ("reflect".into(), 4 * 16 * 16 + 4 * 22 * 22));
+        assert_eq!(peak(Family::Concat), ("stem.norm".into(), 2 * 4 * 16 * 16));
+    }
+
+    #[test]
+    fn a_carried_input_is_in_memory_until_the_join_and_counts_once() {
+        let conv = |name: &str, from: usize, to: usize| Layer::Conv {
+            name: name.into(),
+            from,
+            to,
+            kernel: 1,
+            stride: 1,
+            pad: crate::Pads::NONE,
+        };
+        let alive = |join: Join, last: usize| {
+            let inner = Layer::Skip { body: vec![conv("inner", 2, 2)], join: Join::Add };
+            let body = vec![conv("first", 2, 5), conv("second", 5, 2), inner, conv("last", 2, last)];
+            let network = Network { channels: 2, layers: vec![Layer::Skip { body, join }, Layer::Tanh] };
+            let trace = trace(&network, 10, 10).expect("1×1 kernels fit");
+            trace.steps.iter().map(|step| step.alive / 100).collect::<Vec<_>>()
+        };
+        // In turn: 2 carried (the input itself) + 5; 2 + 5 + 2; 2 + 2 carried further in + 2; 2 + 2 + 2 + 2 at the inner
+        // join; 2 + 2 + last; the join: 2 + last + output; tanh on both sides.
+        assert_eq!(alive(Join::Add, 2), [7, 9, 6, 8, 6, 6, 4]);
+        assert_eq!(alive(Join::Concat, 4), [7, 9, 6, 8, 8, 12, 12]);
+    }
+
+    #[test]
+    fn what_nobody_can_count_is_refused_with_the_layer() {
+        let huge = usize::MAX / 2;
+        let named = |to: usize, kernel: usize, stride: usize| Layer::ConvTranspose {
+            name: "up".into(),
+            from: 3,
+            to,
+            kernel,
+            stride,
+            crop: crate::Pads::all(0),
+            extra: huge,
+        };
+        let padded = crate::Pads::all(usize::MAX);
+        let cases = [
+            vec![Layer::Upsample { factor: huge }],
+            vec![Layer::Upsample { factor: 1 << 20 }, Layer::Upsample { factor: 1 << 20 }],
+            vec![named(3, huge, huge)],
+            vec![named(huge, 1, 1)],
+            vec![Layer::Conv { name: "c".into(), from: 3, to: huge, kernel: 1, stride: 1, pad: crate::Pads::NONE }],
+            vec![Layer::Conv { name: "c".into(), from: 3, to: 3, kernel: 0, stride: 1, pad: padded }],
+        ];
+        for layers in cases {
+            let network = Network { channels: 3, layers };
+            let error = trace(&network, 8, 8).expect_err("too large").to_string();
+            assert!(error.contains("more than can be counted"), "{error}");
+            assert!(smallest_size(&network).is_err());
+        }
+        let network = Network { channels: 3, layers: vec![Layer::Relu] };
+        let error = trace(&network, usize::MAX, usize::MAX).expect_err("too large").to_string();
+        assert!(error.starts_with("layer input: of [3, "), "{error}");
+        let stride = Layer::Conv { name: "c".into(), from: 3, to: 3, kernel: 1, stride: huge, pad: crate::Pads::NONE };
+        let network = Network { channels: 3, layers: vec![stride.clone(), stride] };
+        assert!(check_size(&network, 8, 8).is_err());
     }
 }

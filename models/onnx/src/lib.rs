@@ -1,7 +1,7 @@
 //! The networks as ONNX graphs: the one place that writes and reads ONNX files.
 //!
 //! [`export`] folds a network into a graph of standard operators for a [`Target`]; [`open`] reads any ONNX file,
-//! [`metadata`], [`weights`] and [`interface()`] what our own carry. The file format's messages are in [`proto`].
+//! [`metadata`], [`weights`] and [`interface()`] what our own carry, [`summary()`] what any file says. The file format's messages are in [`proto`].
 
 mod bias;
 mod export;
@@ -15,6 +15,7 @@ pub mod proto;
 mod read;
 #[cfg(test)]
 mod samples;
+mod summary;
 mod target;
 
 pub use bias::cancelled_biases;
@@ -24,4 +25,5 @@ pub use interface::{Interface, interface};
 pub use names::value_names;
 pub use prefix::prefix;
 pub use read::{ReadError, dropped_biases, metadata, open, parse, precision, weights};
+pub use summary::{End, Initializers, Side, Summary, floats, summary};
 pub use target::{Io, OPSETS, Precision, Target};

@@ -90,6 +90,11 @@ pub fn print_result(result: impl fmt::Display) {
     let _gone = writeln!(io::stdout(), "{result}");
 }
 
+/// Columns of the terminal that results go to; none where they go to a file or another program.
+pub fn terminal_columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(terminal_size::Width(columns), _)| usize::from(columns))
+}
+
 /// Prints a line to stderr. As with results, a reader that has gone is no error: `eprintln` would panic.
 pub(crate) fn print_message(line: impl fmt::Display) {
     let _gone = writeln!(io::stderr(), "{line}");
@@ -124,7 +129,8 @@ pub fn count(count: u64) -> String {
         0..10_000 => count.to_string(),
         10_000..1_000_000 => format!("{:.1} k", value / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} M", value / 1e6),
-        _ => format!("{:.1} G", value / 1e9),
+        1_000_000_000..1_000_000_000_000 => format!("{:.1} G", value / 1e9),
+        _ => format!("{:.1} T", value / 1e12),
     }
 }
 
@@ -144,8 +150,8 @@ mod tests {
             ("1 kB".into(), "24 MB".into(), "2.5 GB".into())
         );
         assert_eq!(
-            (count(9_999), count(11_378_179), count(49_600_000_000)),
-            ("9999".into(), "11.4 M".into(), "49.6 G".into())
+            [9_999, 11_378_179, 49_600_000_000, 2_650_000_000_000].map(count),
+            ["9999", "11.4 M", "49.6 G", "2.6 T"]
         );
     }
 }

@@ -9,7 +9,7 @@ pub mod interrupt;
 mod memory;
 mod nearest;
 
-pub use console::{Console, ConsoleArguments, bytes, count, duration, print_result};
+pub use console::{Console, ConsoleArguments, bytes, count, duration, print_result, terminal_columns};
 pub use device::Device;
 pub use exit::{Exit, Failure, OrExit, main};
 pub use indicatif::ProgressBar;
