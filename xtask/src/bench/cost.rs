@@ -68,7 +68,8 @@ fn data(trainer: &Path, folder: &Path, root: &Path) -> Result<PathBuf> {
 
 /// Peak memory in bytes, and seconds.
 fn measure(exporter: &Path, weights: &Path, flags: &[&str], root: &Path) -> Result<(f64, f64)> {
-    let output = weights.with_extension("onnx");
+    // Beside the run, whose folder holds nothing else than the run.
+    let output = weights.parent().unwrap_or(weights).with_extension("onnx");
     let mut words: Vec<std::ffi::OsString> = ["-c", MEASURE].map(Into::into).into();
     words.extend([exporter.as_os_str(), weights.as_os_str(), "-o".as_ref(), output.as_os_str()].map(Into::into));
     words.extend(flags.iter().map(Into::into));
