@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use models_onnx::{Interface, Precision};
 use models_torch::Module;
-use program::{Exit, Failure, OrExit, files, print_result};
+use program::{Exit, Failure, OrExit, files, interrupt, print_result};
 use serde_json::json;
 
 use crate::arguments::{SourceArguments, VerificationArguments};
 use crate::source;
-use crate::verification::{Pair, Report, verify};
+use crate::verification::{Pair, Report, VerificationError, verify};
 
 /// An ONNX file, which may not be in its place yet.
 pub(crate) struct Made<'a> {
@@ -51,6 +51,7 @@ pub(crate) fn compare(
     made: &Made<'_>,
     arguments: &VerificationArguments,
 ) -> Result<Report, Failure> {
+    interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?;
     let metadata = source::read(weights, said)?.network.metadata;
     if !metadata.role.is_generator() {
         let error = anyhow!("{}: this is the {}; only generators translate pictures", weights.display(), metadata.role);
@@ -69,7 +70,13 @@ pub(crate) fn compare(
         largest_size: arguments.largest_size,
         pictures: arguments.pictures.as_deref(),
     });
-    let report = report.or_exit(Exit::CannotStart)?;
+    let report = report.map_err(|error| {
+        let exit = match error {
+            VerificationError::Stopped => Exit::Stopped,
+            _ => Exit::CannotStart,
+        };
+        Failure { exit, error: error.into() }
+    })?;
     if let Some(path) = &arguments.report {
         let json = json!({ "weights": weights, "file": made.name, "agrees": report.agrees(), "report": &report });
         let text = serde_json::to_string_pretty(&json).expect("plain values");

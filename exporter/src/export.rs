@@ -6,7 +6,7 @@ use anyhow::Context;
 use models_onnx::{Exported, Interface, Target};
 use models_torch::SavedNetwork;
 use program::files::{self, Unfinished};
-use program::{Console, Exit, Failure, OrExit, bytes, count, print_result};
+use program::{Console, Exit, Failure, OrExit, bytes, count, interrupt, print_result};
 
 use crate::arguments::{ExportArguments, SourceArguments};
 use crate::comparison::{Made, compare};
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     let made_for = arguments.target.target();
     let exported = exported(source, said, &made_for, console)?;
 
+    interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?;
     // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
     let folder = files::folder_of(target);
     let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data.len() as u64));

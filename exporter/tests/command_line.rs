@@ -5,9 +5,12 @@ mod inspection;
 mod support;
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use models::families::Family;
+use models::families::{Family, GeneratorOptions};
 use models::{Metadata, Role, weights_hash};
+use models_torch::Module;
+use rand::SeedableRng;
 use snapbox::file;
 use support::{assert_ends, folder, run, saved, write};
 
@@ -250,4 +253,29 @@ fn files_from_elsewhere_that_are_not_taken_say_why() {
     }
     assert!(!folder.path().join("g.onnx").exists());
     assert_ends(&run(folder.path(), &[&several, "--key", "netG_B2A", "-o", "g.onnx"]), 0, "generator B to A");
+}
+
+#[test]
+fn ctrl_c_while_comparing_leaves_nothing_behind() {
+    let folder = folder();
+    let network = Family::Paper.generator(GeneratorOptions::sized(32, 6));
+    let mut large = saved(Role::GAb, Family::Paper);
+    let mut random = rand_pcg::Pcg64::seed_from_u64(1);
+    let module = Module::initialise(network.clone(), &mut random, tch::Device::Cpu).expect("it fits");
+    large.weights = module.weights().to_weights().expect("on the CPU");
+    large.metadata.network = network;
+    write(folder.path(), "g_ab.ot", &large);
+    std::fs::create_dir(folder.path().join("out")).expect("writable");
+    let files = || std::fs::read_dir(folder.path().join("out")).expect("a folder").count();
+    let mut exporter = Command::new(env!("CARGO_BIN_EXE_exporter"));
+    exporter.current_dir(folder.path()).args(["g_ab.ot", "-o", "out/g_ab.onnx"]).env_remove("LD_LIBRARY_PATH");
+    let mut child = exporter.stderr(Stdio::piped()).spawn().expect("it starts");
+    while files() == 0 {
+        assert!(child.try_wait().expect("our own child").is_none(), "it ended before it wrote anything");
+        std::thread::yield_now();
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is everywhere");
+    assert!(sent.success());
+    assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "stopped while comparing");
+    assert_eq!(files(), 0);
 }

@@ -16,6 +16,7 @@ use models::shapes;
 use models_onnx::{Interface, Io, Precision, ReadError};
 use models_runtime::SessionError;
 use models_torch::Module;
+use program::interrupt;
 use serde::Serialize;
 use tch::TchError;
 
@@ -48,6 +49,9 @@ pub enum VerificationError {
     /// The network's tree contradicts itself.
     #[error(transparent)]
     Shape(#[from] shapes::ShapeError),
+    /// The user.
+    #[error("stopped while comparing; nothing was written")]
+    Stopped,
     /// Inputs, or the network itself, that cannot be had.
     #[error(transparent)]
     Input(#[from] anyhow::Error),
@@ -146,6 +150,7 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
     let cases = cases::cases(module.network(), pair.training_size, accepted, pair.pictures)?;
     let mut expected = Vec::new();
     for case in &cases {
+        heed_ctrl_c()?;
         let output = reference::output(&module, case)?;
         let coarse = match pair.precision {
             Precision::F32 => None,
@@ -162,6 +167,7 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
     let mut exact = None;
     for ((case, (expected, coarse)), found) in cases.iter().zip(&expected).zip(found) {
         let runtime_seconds = found.seconds;
+        heed_ctrl_c()?;
         let (difference, verdict) = match found.values {
             Err(reason) => (Difference::of(&[], &[]), Verdict::Fails { reason }),
             Ok(found) => {
@@ -193,6 +199,11 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
         report.divergence = layers::first_difference(pair, &cases[place])?;
     }
     Ok(report)
+}
+
+/// Between two inputs: what is written so far is then taken away.
+fn heed_ctrl_c() -> Result<(), VerificationError> {
+    if interrupt::requested() { Err(VerificationError::Stopped) } else { Ok(()) }
 }
 
 /// Judges by 64-bit floats whether a difference is rounding.

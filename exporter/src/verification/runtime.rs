@@ -8,6 +8,7 @@ use models_onnx::Io;
 use models_runtime::{Options, Session, SessionError, Value};
 use program::Device;
 
+use super::VerificationError;
 use super::cases::Case;
 
 /// What a file makes of an input, or why it makes nothing of it.
@@ -17,21 +18,22 @@ pub(super) struct Outcome {
 }
 
 /// What a file makes of inputs of so many channels.
-pub(super) fn outputs(file: &Path, io: Io, cases: &[Case], channels: usize) -> Result<Vec<Outcome>, SessionError> {
+pub(super) fn outputs(file: &Path, io: Io, cases: &[Case], channels: usize) -> Result<Vec<Outcome>, VerificationError> {
     let mut session = match Session::open_file(file, Options { device: Device::Cpu, ..Options::default() }) {
         Ok(session) => Ok(session),
         Err(SessionError::Model(reason)) => Err(reason.to_string()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let mut one = |case| {
+        super::heed_ctrl_c()?;
         let start = Instant::now();
         let values = match &mut session {
             Ok(session) => output(session, io, case, channels).map_err(|error| error.to_string()),
             Err(reason) => Err(reason.clone()),
         };
-        Outcome { values, seconds: start.elapsed().as_secs_f64() }
+        Ok(Outcome { values, seconds: start.elapsed().as_secs_f64() })
     };
-    Ok(cases.iter().map(&mut one).collect())
+    cases.iter().map(&mut one).collect()
 }
 
 /// As `[n, c, h, w]` floats: a byte is exactly one number. Nothing where it is of another number or size of pictures.
