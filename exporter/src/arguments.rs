@@ -84,6 +84,9 @@ pub struct DiffArguments {
     /// Another one
     #[arg(value_name = "B")]
     pub(crate) other: PathBuf,
+    /// The generator in a file that holds several, as netG_A2B
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
     /// Print one JSON object, its keys described in docs/inspect.md
     #[arg(long)]
     pub(crate) json: bool,

@@ -67,6 +67,10 @@ impl Artefact {
         let bytes = size().with_context(of_path).or_exit(Exit::CannotStart)?;
         let path = path.to_owned();
         if path.extension().is_some_and(|extension| extension == "onnx") {
+            if let Some(flag) = said.first_given() {
+                let message = "an ONNX file says itself what it computes; leave the flag out";
+                return Err(Failure::new(Exit::Usage, format!("{}: --{flag}: {message}", path.display())));
+            }
             return Self::onnx(path.clone(), bytes).with_context(of_path).or_exit(Exit::CannotStart);
         }
         let Source { network: SavedNetwork { metadata, weights }, kind, .. } = source::read(&path, said)?;
@@ -83,8 +87,10 @@ impl Artefact {
         let model = models_onnx::open(&path)?;
         let (metadata, weights, left_out) = match models_onnx::metadata(&model) {
             Ok(metadata) => {
-                let left_out = models_onnx::dropped_biases(&model, &metadata.network).unwrap_or_default();
                 let weights = in_order(models_onnx::weights(&model)?, Some(&metadata));
+                // Whatever else is missing is a fault, and named as such.
+                let mut left_out: Vec<String> = models_onnx::cancelled_biases(&metadata.network).into_iter().collect();
+                left_out.retain(|name| !weights.iter().any(|weight| weight.name == *name));
                 (Some(metadata), weights, left_out)
             }
             Err(models_onnx::ReadError::NoMetadata) => (None, models_onnx::floats(&model), Vec::new()),

@@ -45,7 +45,12 @@ struct File {
 
 /// Prints what differs to stdout.
 pub(crate) fn run(arguments: &DiffArguments) -> Result<Exit, Failure> {
-    let open = |path| Artefact::open(path, &SourceArguments::default());
+    let said = SourceArguments { key: arguments.key.clone(), ..SourceArguments::default() };
+    let open = |path| match Artefact::open(path, &said) {
+        // The key is the other file's.
+        Err(failure) if failure.exit == Exit::Usage => Artefact::open(path, &SourceArguments::default()),
+        opened => opened,
+    };
     let (one, other) = (open(&arguments.one)?, open(&arguments.other)?);
     let difference = Difference::between(&one, &other);
     match arguments.json {

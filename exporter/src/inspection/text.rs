@@ -26,7 +26,9 @@ pub(super) fn describe(inspection: &Inspection, width: Option<usize>) -> String 
         writeln!(text, "{name:<14} {}", printable(&value)).expect("a string takes all");
     }
     if let Some(metadata) = metadata.as_ref().filter(|metadata| !metadata.assumptions.is_empty()) {
-        writeln!(text, "\n{}", source::assumed(metadata)).expect("a string takes all");
+        let assumed = source::assumed(metadata);
+        let lines: Vec<String> = assumed.lines().map(printable).collect(); // a file may say anything
+        writeln!(text, "\n{}", lines.join("\n")).expect("a string takes all");
     }
     if let Some(layers) = layers {
         write!(text, "\n{}", layer_table(layers).fit(width, "kind")).expect("a string takes all");

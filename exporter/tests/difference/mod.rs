@@ -177,3 +177,13 @@ fn what_cannot_be_compared_says_why() {
         assert_ends(&run(folder.path(), arguments), code, message);
     }
 }
+
+#[test]
+fn one_of_several_generators_in_a_file_is_compared_by_its_key() {
+    let folder = folder();
+    let several = format!("{}/../tests/variants/several.pth", env!("CARGO_MANIFEST_DIR"));
+    assert_ends(&run(folder.path(), &[&several, "-o", "g.onnx", "--no-verify", "--key", "netG_A2B"]), 0, "");
+    assert_ends(&run(folder.path(), &["diff", &several, "g.onnx"]), 3, "--key");
+    let output = run(folder.path(), &["diff", &several, "g.onnx", "--key", "netG_A2B"]);
+    assert!(text(&output).contains("weights: the same "), "{}", text(&output));
+}

@@ -217,3 +217,22 @@ fn what_cannot_be_inspected_says_why() {
         assert_ends(&run(folder.path(), arguments), code, message);
     }
 }
+
+#[test]
+fn a_file_may_say_anything_and_its_terminal_is_safe() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g.onnx", "--no-verify"]), 0, "");
+    let mut model = models_onnx::open(&folder.path().join("g.onnx")).expect("our own file");
+    let mut metadata = models_onnx::metadata(&model).expect("our own metadata");
+    let (name, value) = ("role".to_owned(), "\u{1b}[2J".to_owned());
+    metadata.assumptions = vec![models::Assumption { name, value, source: models::Source::Given(None) }];
+    model.metadata_props[0].value = metadata.to_json();
+    model.graph.as_mut().expect("has one").initializer.retain(|tensor| tensor.name != "head.conv.weight");
+    std::fs::write(folder.path().join("odd.onnx"), model.encode_to_vec()).expect("writable");
+    let text = inspected(folder.path(), &["odd.onnx"]);
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert!(text.contains("tensor `head.conv.weight` is missing"), "and not a bias that is left out: {text}");
+    let message = "g.onnx: --norm-eps: an ONNX file says itself what it computes";
+    assert_ends(&run(folder.path(), &["inspect", "g.onnx", "--norm-eps", "5"]), 2, message);
+}
