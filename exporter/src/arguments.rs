@@ -120,10 +120,10 @@ pub struct VerificationArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) pictures: Option<PathBuf>,
     /// Side of the largest picture to compare
-    #[arg(long, value_name = "PIXELS", default_value_t = 512)]
+    #[arg(long, value_name = "PIXELS", default_value_t = 512, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(crate) largest_size: usize,
     /// Write all numbers as JSON, also where they differ
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, value_name = "FILE.json", value_parser = json_file)]
     pub(crate) report: Option<PathBuf>,
 }
 
@@ -173,6 +173,13 @@ pub struct SourceArguments {
     /// Side of the training pictures, for the metadata [default: unknown]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..))]
     pub training_size: Option<u16>,
+}
+
+/// A report never takes the place of weights or a model.
+fn json_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    is_json.then_some(path).ok_or_else(|| "the file's name must end in .json".into())
 }
 
 fn generator(text: &str) -> Result<Role, String> {

@@ -50,7 +50,7 @@ fn a_file_is_made_for_what_the_flags_say_and_verified_as_such() {
         ("--opset 26 --keep-bias", "26 f32 [batch, 3, height, width] 32-bit floats", "1 × 512×512"),
         ("--batch 3 --size 16x24", "17 f32 [3, 3, 16, 24] 32-bit floats", "3 × 16×24"),
         ("--precision f16", "17 f16 [batch, 3, height, width] 32-bit floats", "tolerance 2e-2"),
-        ("--precision f16 --io f16", "17 f16 [batch, 3, height, width] 16-bit floats", "1 × 32×32"),
+        ("--precision f16 --io f16", "17 f16 [batch, 3, height, width] 16-bit floats", "3 × 64×64"),
         ("--io uint8 --size 32×8", "17 f32 [batch, 32, 8, 3] bytes", "2 × 32×8"),
     ];
     for (flags, made_for, said) in cases {
@@ -278,4 +278,20 @@ fn ctrl_c_while_comparing_leaves_nothing_behind() {
     assert!(sent.success());
     assert_ends(&child.wait_with_output().expect("it ends by itself"), 130, "stopped while comparing");
     assert_eq!(files(), 0);
+}
+
+#[test]
+fn a_network_of_full_width_stands_16_bits_and_a_report_takes_nobodys_place() {
+    let folder = folder();
+    let network = Family::Paper.generator(GeneratorOptions::sized(64, 9));
+    let mut full = saved(Role::GAb, Family::Paper);
+    let mut random = rand_pcg::Pcg64::seed_from_u64(1);
+    let module = Module::initialise(network.clone(), &mut random, tch::Device::Cpu).expect("it fits");
+    full.weights = module.weights().to_weights().expect("on the CPU");
+    full.metadata.network = network;
+    write(folder.path(), "g_ab.ot", &full);
+    let export = ["g_ab.ot", "-o", "g_ab.onnx", "--precision", "f16", "--largest-size", "64"];
+    assert_ends(&run(folder.path(), &export), 0, "they agree");
+    let report = [&export[..], &["--report", "g_ab.ot"]].concat();
+    assert_ends(&run(folder.path(), &report), 2, "must end in .json");
 }

@@ -93,9 +93,13 @@ pub fn cases(
     let mut cases: Vec<Case> = Vec::new();
     // Rounded to 16 bits, most of a faint input's contrast is noise.
     let in_16_bits = accepted.precision == Precision::F16 || accepted.io == Io::F16;
-    for (content, [batch, height, width]) in
-        plan.into_iter().filter(|(content, _)| !in_16_bits || *content == Content::Noise)
-    {
+    for (content, [batch, height, width]) in plan {
+        if in_16_bits && content != Content::Noise {
+            continue;
+        }
+        // There a norm of few pixels magnifies what 16 bits round away.
+        let [height, width] =
+            if in_16_bits { [height, width].map(|side| fit(side.max(FAINT_SIZE))) } else { [height, width] };
         let [height, width] = accepted.size.unwrap_or([height, width]);
         let shape = [accepted.batch.unwrap_or(batch), height, width];
         // Where sizes are fixed, or the training size is one of the others, some are the same.

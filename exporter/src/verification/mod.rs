@@ -217,5 +217,5 @@ fn beside_exact(
     let exact = reference::exact_output(module, case)?;
     let [own, others] = [torch, runtime].map(|values| Difference::of(values, &exact).largest);
     let allowed = tolerance.max(TIMES_OWN_ROUNDING * own);
-    Ok(if others <= allowed { Verdict::Rounding { allowed } } else { Verdict::Differs })
+    Ok(if own.is_finite() && others <= allowed { Verdict::Rounding { allowed } } else { Verdict::Differs })
 }
