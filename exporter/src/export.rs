@@ -19,7 +19,11 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     let made_for = arguments.target.target();
     let exported = exported(source, said, &made_for, console)?;
 
-    interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?;
+    if !arguments.no_verify {
+        interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?; // from here on there is something to remove
+    }
+    let size = exported.model.len() as u64;
+    let unfinished = Unfinished::write(target, &[&exported.model]).or_exit(Exit::Fault)?;
     // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
     let folder = files::folder_of(target);
     let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data.len() as u64));
@@ -27,15 +31,13 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     if let Some(data) = &exported.data {
         data.write(folder).or_exit(Exit::Fault)?;
     }
-    let size = exported.model.len() as u64;
-    let unfinished = Unfinished::write(target, &[&exported.model]).or_exit(Exit::Fault)?;
     drop(exported); // both sides of the comparison need the memory
     let verified = verify(arguments, said, unfinished.path(), &made_for, console);
-    if let Some((path, _)) = data.as_ref().filter(|_| verified.is_err() && !data_was_there) {
+    let finished = verified.and_then(|()| unfinished.finish().or_exit(Exit::Fault));
+    if let Some((path, _)) = data.as_ref().filter(|_| finished.is_err() && !data_was_there) {
         std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
     }
-    verified?;
-    unfinished.finish().or_exit(Exit::Fault)?;
+    finished?;
     console.say(format!("wrote {}, {}", target.display(), bytes(size)));
     if let Some((path, size)) = data {
         console.say(format!("wrote {}, {}: move both together", path.display(), bytes(size)));
