@@ -3,28 +3,22 @@
 //! Only standard operators are used. The same network, weights, metadata and target give the same bytes.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use half::f16;
 use models::shapes::{self, ShapeError};
 use models::{Metadata, Weight, WeightsError, check_weights, fold, parameters, weights_hash};
+use program::files;
 use prost::Message;
 
 use crate::bias::cancelled_biases;
 use crate::external::{Data, move_out};
-use crate::graph::{Graph, tensor};
+use crate::graph::{Graph, INPUT, METADATA_KEY, OUTPUT, tensor};
 use crate::interface::{begin, end, finish};
 use crate::layers::Layers;
 use crate::proto::{DataType, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
 use crate::target::{Io, OPSETS, Target, ir_version};
-
-/// Name of the graph's input.
-pub const INPUT: &str = "image";
-
-/// Name of the graph's output, shaped like the input.
-pub const OUTPUT: &str = "translated";
-
-/// Under this key the file's properties hold [`Metadata`] as JSON.
-pub const METADATA_KEY: &str = "cyclegan";
 
 /// Why a network cannot be exported.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +80,20 @@ pub struct Exported {
     /// Weights that are not zero but became so in 16 bits: those below 2⁻²⁵ (3e-8). From there to 2⁻¹⁴ (6e-5) a weight is
     /// off by up to 2⁻²⁵, above by up to 2⁻¹¹ of itself.
     pub vanished: usize,
+}
+
+impl Exported {
+    /// Writes the model, and before it the data that it names: at no time does a reader see half of either, or a model
+    /// without its data. The data of a model that was there before stays, since a copy of that model may name it.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(data) = &self.data {
+            data.write(files::folder_of(path))?;
+        }
+        files::write_whole(path, &self.model)
+    }
 }
 
 /// The ONNX file of a generator. The metadata is written with the hash of these weights, before any is rounded or left

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use program::files;
 use sha2::{Digest, Sha256};
 
+use crate::error::ReadError;
 use crate::graph::is_learned;
-use crate::proto::{GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto};
-use crate::{Exported, ReadError};
+use crate::proto::{
+    DataType, GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto,
+};
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: i32 = 1;
@@ -52,20 +54,6 @@ impl Data {
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
         files::write_whole_parts(&folder.join(&self.name), &parts)
-    }
-}
-
-impl Exported {
-    /// Writes the model, and before it the data that it names: at no time does a reader see half of either, or a model
-    /// without its data. The data of a model that was there before stays, since a copy of that model may name it.
-    ///
-    /// # Errors
-    /// The system's, with the path.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        if let Some(data) = &self.data {
-            data.write(files::folder_of(path))?;
-        }
-        files::write_whole(path, &self.model)
     }
 }
 
@@ -202,13 +190,25 @@ fn place(tensor: &TensorProto) -> Result<Place<'_>, ReadError> {
             &format!("the location `{location}`, which is no file's name in the model's folder"),
         ));
     }
-    let expected = crate::read::bytes_of(tensor).ok_or_else(|| refused(tensor, "a shape of no known size"))?;
+    let expected = bytes_of(tensor).ok_or_else(|| refused(tensor, "a shape of no known size"))?;
     let length = number("length")?.unwrap_or(expected);
     let offset = number("offset")?.unwrap_or(0);
     if length != expected || offset.checked_add(length).is_none_or(|end| end > isize::MAX as u64) {
         return Err(refused(tensor, &format!("{length} bytes at {offset}; its shape asks for {expected}")));
     }
     Ok(Place { location, offset, length })
+}
+
+/// Bytes that a tensor's shape asks for; none where it has no such shape, or numbers that are not written here.
+pub(crate) fn bytes_of(tensor: &TensorProto) -> Option<u64> {
+    let number = match DataType::try_from(tensor.data_type).ok()? {
+        DataType::Float => 4,
+        DataType::Float16 => 2,
+        DataType::Int64 | DataType::Double => 8,
+        DataType::Uint8 => 1,
+        DataType::Undefined => return None,
+    };
+    tensor.dims.iter().try_fold(number, |product: u64, &side| product.checked_mul(u64::try_from(side).ok()?))
 }
 
 fn refused(tensor: &TensorProto, found: &str) -> ReadError {
@@ -254,6 +254,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
+    use crate::Exported;
     use crate::samples::{metadata_of, ramp};
     use crate::{Target, export, open, parse, weights};
 

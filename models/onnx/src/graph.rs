@@ -4,8 +4,16 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::export::INPUT;
 use crate::proto::{AttributeProto, AttributeType, DataType, NodeProto, TensorProto};
+
+/// Name of the graph's input.
+pub const INPUT: &str = "image";
+
+/// Name of the graph's output, shaped like the input.
+pub const OUTPUT: &str = "translated";
+
+/// Under this key the file's properties hold [`Metadata`] as JSON.
+pub const METADATA_KEY: &str = "cyclegan";
 
 /// How the names of initializers that were not learned begin.
 const CONSTANT_PREFIX: &str = "constant.";

@@ -7,12 +7,11 @@
 
 use std::fmt;
 
-use crate::export::{INPUT, OUTPUT};
-use crate::graph::{Graph, Value, ints};
+use crate::error::ReadError;
+use crate::graph::{Graph, INPUT, OUTPUT, Value, ints};
 use crate::proto::{
     DataType, Dimension, DimensionValue, ModelProto, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
 };
-use crate::read::ReadError;
 use crate::target::{Io, Target};
 
 /// What a model takes and gives, as its graph says it.

@@ -4,6 +4,7 @@
 //! [`metadata`], [`weights`] and [`interface()`] what our own carry, [`summary()`] what any file says. The file format's messages are in [`proto`].
 
 mod bias;
+mod error;
 mod export;
 mod external;
 mod graph;
@@ -19,11 +20,13 @@ mod summary;
 mod target;
 
 pub use bias::cancelled_biases;
-pub use export::{ExportError, Exported, INPUT, METADATA_KEY, OUTPUT, export};
+pub use error::ReadError;
+pub use export::{ExportError, Exported, export};
 pub use external::{Data, check_data};
+pub use graph::{INPUT, METADATA_KEY, OUTPUT};
 pub use interface::{Interface, interface};
 pub use names::value_names;
 pub use prefix::prefix;
-pub use read::{ReadError, dropped_biases, metadata, open, parse, precision, weights};
+pub use read::{dropped_biases, metadata, open, parse, precision, weights};
 pub use summary::{End, Initializers, Side, Summary, floats, summary};
 pub use target::{Io, OPSETS, Precision, Target};

@@ -1,75 +1,19 @@
 //! ONNX files to what they hold.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use half::f16;
-use models::{Metadata, MetadataError, Network, Weight, parameters};
+use models::{Metadata, Network, Weight, parameters};
 use program::files;
 use prost::Message;
 
 use crate::bias::cancelled_biases;
-use crate::export::METADATA_KEY;
-use crate::external;
-use crate::graph::is_learned;
+use crate::error::ReadError;
+use crate::external::{self, bytes_of};
+use crate::graph::{METADATA_KEY, is_learned};
 use crate::proto::{DataType, ModelProto, TensorProto};
 use crate::target::Precision;
-
-/// Why an ONNX file is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The system's.
-    #[error("cannot be read: {0}")]
-    Read(#[source] std::io::Error),
-    /// The bytes are no protobuf message of this kind.
-    #[error("is no ONNX file, or a damaged one: {0}")]
-    Protobuf(#[from] prost::DecodeError),
-    /// A message that holds no graph: another protobuf file, or an empty one.
-    #[error("is no ONNX file, or a damaged one: it holds no graph")]
-    NoGraph,
-    /// A file from elsewhere.
-    #[error(
-        "has no `{METADATA_KEY}` metadata, so its pixel range and sizes are unknown; was it written by `exporter`?"
-    )]
-    NoMetadata,
-    /// Metadata of another version.
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    /// A learned tensor whose numbers are not what is written here.
-    #[error("tensor `{name}` is not stored as 32-bit or 16-bit floats; was it written by `exporter`?")]
-    Storage {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor that the graph needs and that is not there.
-    #[error("tensor `{name}` is missing; is the file damaged, or of another network than its metadata says?")]
-    Missing {
-        /// Its name.
-        name: String,
-    },
-    /// A graph that is not one picture in, one picture out.
-    #[error(
-        "does not take and give one batch of pictures, as [n, 3, h, w] floats or [n, h, w, 3] bytes; was it written by \
-         `exporter`?"
-    )]
-    Interface,
-    /// A tensor outside the file, in a place where none is looked for.
-    #[error("tensor `{name}` is stored outside the file and has {found}; was it written by `exporter`?")]
-    Place {
-        /// Its name.
-        name: String,
-        /// What is wrong with its place.
-        found: String,
-    },
-    /// A file of weights beside the model.
-    #[error("its weights are in {}, which cannot be used: {reason}\nmove both files together", path.display())]
-    Data {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-}
 
 /// Reads a model's file, and the data beside it where it names any.
 ///
@@ -132,18 +76,6 @@ pub fn precision(model: &ModelProto) -> Precision {
 fn learned(model: &ModelProto) -> impl Iterator<Item = &TensorProto> {
     let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
     initializers.filter(|tensor| is_learned(&tensor.name))
-}
-
-/// Bytes that a tensor's shape asks for; none where it has no such shape, or numbers that are not written here.
-pub(crate) fn bytes_of(tensor: &TensorProto) -> Option<u64> {
-    let number = match DataType::try_from(tensor.data_type).ok()? {
-        DataType::Float => 4,
-        DataType::Float16 => 2,
-        DataType::Int64 | DataType::Double => 8,
-        DataType::Uint8 => 1,
-        DataType::Undefined => return None,
-    };
-    tensor.dims.iter().try_fold(number, |product: u64, &side| product.checked_mul(u64::try_from(side).ok()?))
 }
 
 fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
