@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use models_onnx::{Interface, Precision};
 use models_torch::Module;
-use program::{Exit, Failure, OrExit, files, interrupt, print_result};
+use program::{Console, Exit, Failure, OrExit, files, interrupt, print_result};
 use serde_json::json;
 
 use crate::arguments::{SourceArguments, VerificationArguments};
@@ -28,6 +28,7 @@ pub(crate) fn run(
     said: &SourceArguments,
     file: &Path,
     arguments: &VerificationArguments,
+    console: &mut Console,
 ) -> Result<Exit, Failure> {
     source::read(weights, said)?; // what is said of it comes first, as it does on the command line
     let of_file = || file.display().to_string();
@@ -39,7 +40,7 @@ pub(crate) fn run(
         precision: models_onnx::precision(&model),
     };
     drop(model);
-    let report = compare(weights, said, &made, arguments)?;
+    let report = compare(weights, said, &made, arguments, console)?;
     print_result(&report);
     Ok(if report.agrees() { Exit::Done } else { Exit::Differs })
 }
@@ -50,6 +51,7 @@ pub(crate) fn compare(
     said: &SourceArguments,
     made: &Made<'_>,
     arguments: &VerificationArguments,
+    console: &mut Console,
 ) -> Result<Report, Failure> {
     interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?;
     let metadata = source::read(weights, said)?.network.metadata;
@@ -61,6 +63,11 @@ pub(crate) fn compare(
         let saved = source::read(weights, said).map_err(|failure| failure.error)?.network;
         Ok(Module::from_weights(saved.metadata.network, &saved.weights, tch::Device::Cpu)?)
     };
+    let bar = console.start_bar(0, "runs compared");
+    let progress = |made, runs| {
+        bar.set_length(runs);
+        bar.set_position(made);
+    };
     let report = verify(&Pair {
         module: &module,
         file: made.file,
@@ -68,8 +75,10 @@ pub(crate) fn compare(
         precision: made.precision,
         training_size: metadata.training_size,
         largest_size: arguments.largest_size,
+        progress: &progress,
         pictures: arguments.pictures.as_deref(),
     });
+    console.end_bar();
     let report = report.map_err(|error| {
         let exit = match error {
             VerificationError::Stopped => Exit::Stopped,

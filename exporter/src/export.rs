@@ -13,7 +13,7 @@ use crate::comparison::{Made, compare};
 use crate::source::{self, Source};
 
 /// Exports as the command line says.
-pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: &mut Console) -> Result<Exit, Failure> {
     let (source, target) = (arguments.input(), arguments.output());
     refuse_odd_target(source, target)?;
     let made_for = arguments.target.target();
@@ -75,7 +75,7 @@ fn verify(
     said: &SourceArguments,
     file: &Path,
     target: &Target,
-    console: &Console,
+    console: &mut Console,
 ) -> Result<(), Failure> {
     if arguments.no_verify {
         return Ok(());
@@ -83,7 +83,7 @@ fn verify(
     let Target { io, batch, size, precision, .. } = *target;
     let name = arguments.output();
     let made = Made { name, file, interface: Interface { io, batch, size }, precision };
-    let report = compare(arguments.input(), said, &made, &arguments.verification)?;
+    let report = compare(arguments.input(), said, &made, &arguments.verification, console)?;
     console.say(&report);
     if report.agrees() {
         return Ok(());

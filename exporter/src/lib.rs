@@ -29,13 +29,13 @@ pub use arguments::{Arguments, Command, DiffArguments, InspectArguments, SourceA
 /// # Errors
 /// What ends the program, with its exit code.
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let console = Console::new(arguments.console);
+    let mut console = Console::new(arguments.console);
     match arguments.command {
         Some(Command::Inspect(arguments)) => inspection::run(&arguments, &console),
         Some(Command::Diff(arguments)) => difference::run(&arguments),
         Some(Command::Verify { weights, file, verification, source }) => {
-            comparison::run(&weights, &source, &file, &verification)
+            comparison::run(&weights, &source, &file, &verification, &mut console)
         }
-        None => export::run(&arguments.export, &arguments.source, &console),
+        None => export::run(&arguments.export, &arguments.source, &mut console),
     }
 }

@@ -40,6 +40,7 @@ impl Exported {
             precision: models_onnx::precision(&self.model),
             training_size: Some(16),
             largest_size: 64,
+            progress: &|_, _| {},
             pictures: None,
         })
         .expect("both sides are there")

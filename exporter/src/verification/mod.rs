@@ -120,6 +120,8 @@ pub struct Pair<'a> {
     pub training_size: Option<usize>,
     /// Side of the largest picture to compare, in pixels.
     pub largest_size: usize,
+    /// Hears how many of how many runs are made: each input is run on both sides.
+    pub progress: &'a dyn Fn(u64, u64),
     /// A folder of pictures to compare on too.
     pub pictures: Option<&'a Path>,
 }
@@ -148,9 +150,11 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
     let channels = module.network().channels;
     let accepted = Accepted { largest: pair.largest_size, io, precision: pair.precision, batch, size };
     let cases = cases::cases(module.network(), pair.training_size, accepted, pair.pictures)?;
+    let runs = 2 * cases.len() as u64;
     let mut expected = Vec::new();
-    for case in &cases {
+    for (made, case) in (0..).zip(&cases) {
         heed_ctrl_c()?;
+        (pair.progress)(made, runs);
         let output = reference::output(&module, case)?;
         let coarse = match pair.precision {
             Precision::F32 => None,
@@ -161,7 +165,8 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
         expected.push((output, coarse));
     }
     drop(module); // one side at a time has the weights in memory
-    let found = runtime::outputs(pair.file, io, &cases, channels)?;
+    let made = cases.len() as u64;
+    let found = runtime::outputs(pair.file, io, &cases, channels, |more| (pair.progress)(made + more, runs))?;
 
     let mut report = Report { tolerance: pair.tolerance(), comparisons: Vec::new(), divergence: None };
     let mut exact = None;

@@ -17,15 +17,22 @@ pub(super) struct Outcome {
     pub(super) seconds: f64,
 }
 
-/// What a file makes of inputs of so many channels.
-pub(super) fn outputs(file: &Path, io: Io, cases: &[Case], channels: usize) -> Result<Vec<Outcome>, VerificationError> {
+/// What a file makes of inputs of so many channels. `progress` hears how many are done.
+pub(super) fn outputs(
+    file: &Path,
+    io: Io,
+    cases: &[Case],
+    channels: usize,
+    progress: impl Fn(u64),
+) -> Result<Vec<Outcome>, VerificationError> {
     let mut session = match Session::open_file(file, Options { device: Device::Cpu, ..Options::default() }) {
         Ok(session) => Ok(session),
         Err(SessionError::Model(reason)) => Err(reason.to_string()),
         Err(error) => return Err(error.into()),
     };
-    let mut one = |case| {
+    let mut one = |(made, case)| {
         super::heed_ctrl_c()?;
+        progress(made);
         let start = Instant::now();
         let values = match &mut session {
             Ok(session) => output(session, io, case, channels).map_err(|error| error.to_string()),
@@ -33,7 +40,7 @@ pub(super) fn outputs(file: &Path, io: Io, cases: &[Case], channels: usize) -> R
         };
         Ok(Outcome { values, seconds: start.elapsed().as_secs_f64() })
     };
-    cases.iter().map(&mut one).collect()
+    (0..).zip(cases).map(&mut one).collect()
 }
 
 /// As `[n, c, h, w]` floats: a byte is exactly one number. Nothing where it is of another number or size of pictures.
