@@ -20,6 +20,8 @@ pub(crate) struct Made<'a> {
     pub(crate) file: &'a Path,
     pub(crate) interface: Interface,
     pub(crate) precision: Precision,
+    /// Side of the pictures that its network was trained on, where that is known.
+    pub(crate) training_size: Option<usize>,
 }
 
 /// `exporter verify`: prints the table.
@@ -30,7 +32,11 @@ pub(crate) fn run(
     arguments: &VerificationArguments,
     console: &mut Console,
 ) -> Result<Exit, Failure> {
-    source::read(weights, said)?; // what is said of it comes first, as it does on the command line
+    let metadata = source::read(weights, said)?.network.metadata;
+    if !metadata.role.is_generator() {
+        let error = anyhow!("{}: this is the {}; only generators translate pictures", weights.display(), metadata.role);
+        return Err(error).or_exit(Exit::CannotStart);
+    }
     let of_file = || file.display().to_string();
     let model = models_onnx::open(file).with_context(of_file).or_exit(Exit::CannotStart)?;
     let made = Made {
@@ -38,6 +44,7 @@ pub(crate) fn run(
         file,
         interface: models_onnx::interface(&model).with_context(of_file).or_exit(Exit::CannotStart)?,
         precision: models_onnx::precision(&model),
+        training_size: metadata.training_size,
     };
     drop(model);
     let report = compare(weights, said, &made, arguments, console)?;
@@ -54,11 +61,6 @@ pub(crate) fn compare(
     console: &mut Console,
 ) -> Result<Report, Failure> {
     interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?;
-    let metadata = source::read(weights, said)?.network.metadata;
-    if !metadata.role.is_generator() {
-        let error = anyhow!("{}: this is the {}; only generators translate pictures", weights.display(), metadata.role);
-        return Err(error).or_exit(Exit::CannotStart);
-    }
     let module = || {
         let saved = source::read(weights, said).map_err(|failure| failure.error)?.network;
         Ok(Module::from_weights(saved.metadata.network, &saved.weights, tch::Device::Cpu)?)
@@ -73,7 +75,7 @@ pub(crate) fn compare(
         file: made.file,
         interface: made.interface,
         precision: made.precision,
-        training_size: metadata.training_size,
+        training_size: made.training_size,
         largest_size: arguments.largest_size,
         progress: &progress,
         pictures: arguments.pictures.as_deref(),

@@ -17,12 +17,12 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     let (source, target) = (arguments.input(), arguments.output());
     refuse_odd_target(source, target)?;
     let made_for = arguments.target.target();
-    let exported = exported(source, said, &made_for, console)?;
+    let (exported, training_size) = exported(source, said, &made_for, console)?;
 
     if !arguments.no_verify {
         interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?; // from here on there is something to remove
     }
-    let size = exported.model.len() as u64;
+    let length = exported.model.len() as u64;
     let unfinished = Unfinished::write(target, &[&exported.model]).or_exit(Exit::Fault)?;
     // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
     let folder = files::folder_of(target);
@@ -32,22 +32,30 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
         data.write(folder).or_exit(Exit::Fault)?;
     }
     drop(exported); // both sides of the comparison need the memory
-    let verified = verify(arguments, said, unfinished.path(), &made_for, console);
+    let Target { io, batch, size, precision, .. } = made_for;
+    let interface = Interface { io, batch, size };
+    let made = Made { name: target, file: unfinished.path(), interface, precision, training_size };
+    let verified = verify(arguments, said, &made, console);
     let finished = verified.and_then(|()| unfinished.finish().or_exit(Exit::Fault));
     if let Some((path, _)) = data.as_ref().filter(|_| finished.is_err() && !data_was_there) {
         std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
     }
     finished?;
-    console.say(format!("wrote {}, {}", target.display(), bytes(size)));
-    if let Some((path, size)) = data {
-        console.say(format!("wrote {}, {}: move both together", path.display(), bytes(size)));
+    console.say(format!("wrote {}, {}", target.display(), bytes(length)));
+    if let Some((path, length)) = data {
+        console.say(format!("wrote {}, {}: move both together", path.display(), bytes(length)));
     }
     print_result(target.display());
     Ok(Exit::Done)
 }
 
-/// Reads the weights and makes the file; the weights are gone afterwards.
-fn exported(source: &Path, said: &SourceArguments, target: &Target, console: &Console) -> Result<Exported, Failure> {
+/// Reads the weights and makes the file; the weights are gone afterwards. Also the side of the training pictures.
+fn exported(
+    source: &Path,
+    said: &SourceArguments,
+    target: &Target,
+    console: &Console,
+) -> Result<(Exported, Option<usize>), Failure> {
     let Source { network: SavedNetwork { metadata, weights }, recognised, .. } = source::read(source, said)?;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
     let (role, training) = (metadata.role, metadata.training());
@@ -66,30 +74,26 @@ fn exported(source: &Path, said: &SourceArguments, target: &Target, console: &Co
     if *vanished > 0 {
         console.say(format!("{vanished} weights are below 3e-8, which is 0 in 16 bits"));
     }
-    Ok(exported)
+    Ok((exported, metadata.training_size))
 }
 
 /// Compares what was made with where it is from; an error where they differ.
 fn verify(
     arguments: &ExportArguments,
     said: &SourceArguments,
-    file: &Path,
-    target: &Target,
+    made: &Made<'_>,
     console: &mut Console,
 ) -> Result<(), Failure> {
     if arguments.no_verify {
         return Ok(());
     }
-    let Target { io, batch, size, precision, .. } = *target;
-    let name = arguments.output();
-    let made = Made { name, file, interface: Interface { io, batch, size }, precision };
-    let report = compare(arguments.input(), said, &made, &arguments.verification, console)?;
+    let report = compare(arguments.input(), said, made, &arguments.verification, console)?;
     console.say(&report);
     if report.agrees() {
         return Ok(());
     }
     let message = "ONNX Runtime does not compute what libtorch does (see above); nothing was written";
-    Err(Failure::new(Exit::Differs, format!("{}: {message}", name.display())))
+    Err(Failure::new(Exit::Differs, format!("{}: {message}", made.name.display())))
 }
 
 /// Refuses what would confuse a person later, or destroy the weights.
