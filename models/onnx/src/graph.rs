@@ -12,7 +12,7 @@ pub const INPUT: &str = "image";
 /// Name of the graph's output, shaped like the input.
 pub const OUTPUT: &str = "translated";
 
-/// Under this key the file's properties hold [`Metadata`] as JSON.
+/// Under this key the file's properties hold [`models::Metadata`] as JSON.
 pub const METADATA_KEY: &str = "cyclegan";
 
 /// How the names of initializers that were not learned begin.
