@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use models::Role;
 use models::recognise::{BlockActivation, Choices, Norm, OutputActivation, Padding, RunningStatistics, StridedPadding};
+use models_onnx::Precision;
 use program::ConsoleArguments;
 
 use crate::target::{TargetArguments, size};
@@ -46,6 +47,11 @@ pub enum Command {
         /// ONNX file
         #[arg(value_name = "FILE.onnx")]
         file: PathBuf,
+        /// What the file was to be computed in: f32 or f16 [default: what its weights are]
+        ///
+        /// The tolerance follows from it; a file whose weights are something else fails.
+        #[arg(long, value_name = "KIND")]
+        precision: Option<Precision>,
         /// How to compare.
         #[command(flatten)]
         verification: VerificationArguments,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use models::Metadata;
 use models_onnx::{Exported, Interface, Target};
 use models_torch::SavedNetwork;
 use program::files::{self, Unfinished};
@@ -11,13 +12,14 @@ use program::{Console, Exit, Failure, OrExit, bytes, count, interrupt, print_res
 use crate::arguments::{ExportArguments, SourceArguments};
 use crate::comparison::{Made, compare};
 use crate::source::{self, Source};
+use crate::verification::Basis;
 
 /// Exports as the command line says.
 pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: &mut Console) -> Result<Exit, Failure> {
     let (source, target) = (arguments.input(), arguments.output());
     refuse_odd_target(source, target)?;
     let made_for = arguments.target.target();
-    let (exported, training_size) = exported(source, said, &made_for, console)?;
+    let (exported, metadata) = exported(source, said, &made_for, console)?;
 
     if !arguments.no_verify {
         interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?; // from here on there is something to remove
@@ -34,7 +36,15 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     drop(exported); // both sides of the comparison need the memory
     let Target { io, batch, size, precision, .. } = made_for;
     let interface = Interface { io, batch, size };
-    let made = Made { name: target, file: unfinished.path(), interface, precision, training_size };
+    let made = Made {
+        name: target,
+        file: unfinished.path(),
+        interface,
+        precision,
+        basis: Basis::Target,
+        source: &metadata,
+        contradictions: Vec::new(),
+    };
     let verified = verify(arguments, said, &made, console);
     let finished = verified.and_then(|()| unfinished.finish().or_exit(Exit::Fault));
     if let Some((path, _)) = data.as_ref().filter(|_| finished.is_err() && !data_was_there) {
@@ -49,13 +59,13 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     Ok(Exit::Done)
 }
 
-/// Reads the weights and makes the file; the weights are gone afterwards. Also the side of the training pictures.
+/// Reads the weights and makes the file; the weights are gone afterwards. Also what is known of the network.
 fn exported(
     source: &Path,
     said: &SourceArguments,
     target: &Target,
     console: &Console,
-) -> Result<(Exported, Option<usize>), Failure> {
+) -> Result<(Exported, Metadata), Failure> {
     let Source { network: SavedNetwork { metadata, weights }, recognised, .. } = source::read(source, said)?;
     let parameters = count(weights.iter().map(|weight| weight.bytes.len() as u64 / 4).sum());
     let (role, training) = (metadata.role, metadata.training());
@@ -74,7 +84,7 @@ fn exported(
     if *vanished > 0 {
         console.say(format!("{vanished} weights are below 3e-8, which is 0 in 16 bits"));
     }
-    Ok((exported, metadata.training_size))
+    Ok((exported, metadata))
 }
 
 /// Compares what was made with where it is from; an error where they differ.

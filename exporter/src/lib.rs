@@ -33,8 +33,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Some(Command::Inspect(arguments)) => inspection::run(&arguments, &console),
         Some(Command::Diff(arguments)) => difference::run(&arguments),
-        Some(Command::Verify { weights, file, verification, source }) => {
-            comparison::run(&weights, &source, &file, &verification, &mut console)
+        Some(Command::Verify { weights, file, precision, verification, source }) => {
+            comparison::run(&weights, &source, &file, precision, &verification, &mut console)
         }
         None => export::run(&arguments.export, &arguments.source, &mut console),
     }

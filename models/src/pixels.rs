@@ -5,16 +5,56 @@
 /// What black and white are for the networks of this project.
 pub const RANGE: [f32; 2] = [-1.0, 1.0];
 
+/// How a network's numbers lie between its black and its white.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// Bytes to 1 of the network's numbers; negative where white is the lesser number.
+    pub step: f32,
+    /// The network's black.
+    pub black: f32,
+}
+
+impl Scale {
+    /// That of most networks, from -1 to 1.
+    pub const USUAL: Self = Self { step: 127.5, black: RANGE[0] };
+
+    /// That of a pixel range; none where black and white are the same number, or none.
+    pub fn of([black, white]: [f32; 2]) -> Option<Self> {
+        let is_scale = (white - black).is_normal() && black.is_finite();
+        is_scale.then_some(Self { step: 255.0 / (white - black), black })
+    }
+
+    /// A byte as such a network sees it.
+    pub fn to_float(self, byte: u8) -> f32 {
+        f32::from(byte) / self.step + self.black
+    }
+
+    /// The nearest byte to its number, as [`to_byte`].
+    pub fn to_byte(self, value: f32) -> u8 {
+        // `as` saturates, and takes NaN to 0.
+        ((value - self.black) * self.step).round_ties_even() as u8
+    }
+
+    /// The network's number for one from -1, black, to 1, white.
+    pub fn of_usual(self, value: f32) -> f32 {
+        if self == Self::USUAL { value } else { (value + 1.0) * 127.5 / self.step + self.black }
+    }
+
+    /// How far two of the network's numbers are apart where black and white are 2 apart, for each 1 that they are apart.
+    pub fn stretch(self) -> f32 {
+        (self.step / Self::USUAL.step).abs()
+    }
+}
+
 /// A byte as the networks see it, in [-1, 1].
 pub fn to_float(byte: u8) -> f32 {
-    f32::from(byte) / 127.5 - 1.0
+    Scale::USUAL.to_float(byte)
 }
 
 /// The nearest byte to a network's number; what lies outside [-1, 1] is clamped, and NaN is black. Halves go to the even
 /// byte, as ONNX rounds: a model that gives bytes gives these.
 pub fn to_byte(value: f32) -> u8 {
-    // `as` saturates, and takes NaN to 0.
-    ((value + 1.0) * 127.5).round_ties_even() as u8
+    Scale::USUAL.to_byte(value)
 }
 
 /// Interleaved bytes `[h, w, 3]` to planes `[3, h, w]`.
@@ -51,6 +91,20 @@ mod tests {
     fn every_byte_survives() {
         for byte in 0..=255 {
             assert_eq!(to_byte(to_float(byte)), byte);
+        }
+    }
+
+    #[test]
+    fn every_range_has_its_bytes() {
+        for range in [RANGE, [0.0, 1.0], [0.0, 255.0], [1.0, -1.0], [-0.5, 0.5]] {
+            let scale = Scale::of(range).expect("two numbers");
+            assert!((0..=255).all(|byte| scale.to_byte(scale.to_float(byte)) == byte), "{range:?}");
+            assert_eq!([-1.0, 1.0].map(|end| scale.to_byte(scale.of_usual(end))), [0, 255], "{range:?}");
+            assert_eq!([range[0], range[1]].map(|end| scale.to_byte(end)), [0, 255], "{range:?}");
+        }
+        assert_eq!(Scale::of(RANGE), Some(Scale::USUAL));
+        for none in [[0.5, 0.5], [0.0, f32::INFINITY], [f32::NAN, 1.0]] {
+            assert_eq!(Scale::of(none), None, "{none:?}");
         }
     }
 

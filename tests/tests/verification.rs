@@ -1,7 +1,8 @@
 //! A file that computes something else is caught, and the layer that does it is named; one that does not is not.
 
-use exporter::verification::{Pair, Report, Verdict, verify};
+use exporter::verification::{Basis, Pair, Report, Verdict, verify};
 use models::families::{Family, GeneratorOptions, UpConvolution};
+use models::pixels::Scale;
 use models::recognise::{self, Choices, Origin};
 use models::{Layer, Network, Pads, Weight, parameters};
 use models_onnx::proto::{AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto};
@@ -35,9 +36,12 @@ impl Exported {
         std::fs::write(file.path(), self.model.encode_to_vec()).expect("writable");
         verify(&Pair {
             module: &module,
+            network,
+            scale: Scale::USUAL,
             file: file.path(),
             interface: models_onnx::interface(&self.model).expect("our own file"),
             precision: models_onnx::precision(&self.model),
+            basis: Basis::Weights,
             training_size: Some(16),
             largest_size: 64,
             progress: &|_, _| {},
@@ -82,7 +86,10 @@ fn files_without_a_fault_agree_at_every_size() {
     for network in networks() {
         let report = exported(network).verify();
         assert!(report.agrees() && report.divergence.is_none(), "{report}");
-        assert!(report.to_string().ends_with("tolerance 1e-4: they agree"), "{report}");
+        assert!(
+            report.to_string().ends_with("tolerance 1e-4 of f32, what the file's weights are: they agree"),
+            "{report}"
+        );
     }
 }
 
@@ -334,6 +341,7 @@ fn metadata_alone_decides_what_a_file_is_compared_with() {
 /// Files that PyTorch's own exporter made of variants: see variants/export.py.
 #[test]
 fn files_of_pytorchs_own_exporter_are_compared_and_a_fault_in_one_is_named() {
+    tch::set_num_threads(1);
     let variant = |name: &str, ending: &str| {
         std::fs::read(format!("{}/variants/{name}.{ending}", env!("CARGO_MANIFEST_DIR")))
             .expect("it lies in the project")

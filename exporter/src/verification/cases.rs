@@ -3,15 +3,22 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use models::{Network, pixels, shapes};
+use half::f16;
+use models::pixels::Scale;
+use models::{Network, shapes};
 use models_onnx::{Io, Precision};
 use pictures::Picture;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
+use super::ends;
+
 /// Pictures that are compared at most, evenly from all of a folder.
 const MOST_PICTURES: usize = 8;
+/// The least side of an input for a comparison layer by layer, where the network takes it: a norm in its middle then has some
+/// pixels, and 64-bit floats take next to no time.
+const LAYERS_SIZE: usize = 16;
 /// The least side of a faint input. On smaller ones the norms of a network's middle divide by the deviation of a few pixels,
 /// and what they magnify would be rounding.
 const FAINT_SIZE: usize = 64;
@@ -42,9 +49,15 @@ pub struct Case {
 }
 
 impl Case {
-    /// The input with the nearest numbers that a byte stands for.
-    fn in_bytes(mut self) -> Self {
-        self.values.iter_mut().for_each(|value| *value = pixels::to_float(pixels::to_byte(*value)));
+    /// The input with the nearest numbers that a model is given: those that a byte stands for, or a 16-bit float.
+    fn as_given(mut self, accepted: Accepted) -> Self {
+        let Accepted { io, scale, .. } = accepted;
+        let given = |value: f32| match io {
+            Io::Float => value,
+            Io::F16 => f16::from_f32(value).to_f32(),
+            Io::Uint8 => scale.to_float(scale.to_byte(value)),
+        };
+        self.values.iter_mut().for_each(|value| *value = given(*value));
         self
     }
 }
@@ -56,6 +69,8 @@ pub struct Accepted {
     pub largest: usize,
     /// What goes in.
     pub io: Io,
+    /// How the network's numbers lie between black and white.
+    pub scale: Scale,
     /// What convolutions compute in.
     pub precision: Precision,
     /// Pictures at once.
@@ -91,8 +106,8 @@ pub fn cases(
     ];
     let mut random = Pcg64::seed_from_u64(0);
     let mut cases: Vec<Case> = Vec::new();
-    // Rounded to 16 bits, most of a faint input's contrast is noise.
-    let in_16_bits = accepted.precision == Precision::F16 || accepted.io == Io::F16;
+    // Where 16 bits are computed in, most of what they leave of a faint input's contrast is noise.
+    let in_16_bits = accepted.precision == Precision::F16;
     for (content, [batch, height, width]) in plan {
         if in_16_bits && content != Content::Noise {
             continue;
@@ -104,28 +119,46 @@ pub fn cases(
         let shape = [accepted.batch.unwrap_or(batch), height, width];
         // Where sizes are fixed, or the training size is one of the others, some are the same.
         if !cases.iter().any(|case| case.content == content && case.shape == shape) {
-            cases.push(Case { values: draw(&content, network.channels, shape, &mut random), content, shape });
+            cases.push(draw(content, network, shape, accepted, &mut random));
         }
     }
     if let Some(folder) = pictures {
-        cases.extend(from_pictures(folder, training, multiple, accepted)?);
+        cases.extend(from_pictures(folder, network, training, multiple, accepted)?);
     }
-    Ok(match accepted.io {
-        Io::Uint8 => cases.into_iter().map(Case::in_bytes).collect(),
-        Io::Float | Io::F16 => cases,
-    })
+    Ok(cases)
 }
 
-fn draw(content: &Content, channels: usize, [batch, height, width]: [usize; 3], random: &mut Pcg64) -> Vec<f32> {
-    let count = batch * channels * height * width;
-    match content {
-        Content::Faint => (0..count).map(|_| 0.2 + 0.01 * random.random_range(-1.0..1.0_f32)).collect(),
-        Content::Noise | Content::Picture(_) => (0..count).map(|_| random.random_range(-1.0..1.0)).collect(),
-    }
+/// The inputs for a comparison layer by layer: small, and faint too, where a norm's epsilon counts the most.
+pub(super) fn for_layers(network: &Network, accepted: Accepted) -> anyhow::Result<Vec<Case>> {
+    let (multiple, smallest) = (shapes::size_multiple(network), shapes::smallest_size(network)?);
+    let side = smallest.max(LAYERS_SIZE).next_multiple_of(multiple);
+    let [height, width] = accepted.size.unwrap_or([side, side + multiple]);
+    let mut random = Pcg64::seed_from_u64(1);
+    let cases = [(Content::Noise, 2), (Content::Faint, 1)].map(|(content, batch)| {
+        draw(content, network, [accepted.batch.unwrap_or(batch), height, width], accepted, &mut random)
+    });
+    Ok(cases.into())
 }
 
-/// Pictures in the size that the network was trained at, cut to what it takes.
-fn from_pictures(folder: &Path, training: usize, multiple: usize, accepted: Accepted) -> anyhow::Result<Vec<Case>> {
+fn draw(content: Content, network: &Network, shape: [usize; 3], accepted: Accepted, random: &mut Pcg64) -> Case {
+    let count = network.channels * shape.iter().product::<usize>();
+    let mut number = || random.random_range(-1.0..1.0_f32);
+    let values = (0..count).map(|_| match content {
+        Content::Faint => 0.2 + 0.01 * number(),
+        Content::Noise | Content::Picture(_) => number(),
+    });
+    let values = values.map(|value| accepted.scale.of_usual(value)).collect();
+    Case { content, shape, values }.as_given(accepted)
+}
+
+/// Pictures in the size that the network was trained at, cut to what it takes, in its channels.
+fn from_pictures(
+    folder: &Path,
+    network: &Network,
+    training: usize,
+    multiple: usize,
+    accepted: Accepted,
+) -> anyhow::Result<Vec<Case>> {
     let found = pictures::find(folder)?;
     let every = found.len().div_ceil(MOST_PICTURES).max(1);
     let mut cases = Vec::new();
@@ -133,16 +166,27 @@ fn from_pictures(folder: &Path, training: usize, multiple: usize, accepted: Acce
         let picture = pictures::read(path).with_context(|| path.display().to_string())?;
         let picture = to_size(&picture, training as u32, multiple as u32, accepted);
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let mut one = vec![0.0; picture.as_raw().len()];
-        pixels::to_planes(picture.as_raw(), &mut one);
+        let bytes = match network.channels {
+            1 => picture.pixels().map(|pixel| grey(pixel.0)).collect(),
+            3 => ends::planes(picture.as_raw(), 3, width * height),
+            other => bail!("--pictures: the network takes {other} channels, pictures have 3, or 1 in grey"),
+        };
+        let one: Vec<f32> = bytes.into_iter().map(|byte| accepted.scale.to_float(byte)).collect();
         let batch = accepted.batch.unwrap_or(1);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        cases.push(Case { content: Content::Picture(name), shape: [batch, height, width], values: one.repeat(batch) });
+        let (content, shape) = (Content::Picture(name), [batch, height, width]);
+        cases.push(Case { content, shape, values: one.repeat(batch) }.as_given(accepted));
     }
     if cases.is_empty() {
         bail!("--pictures {}: no pictures there (png, jpg, webp, bmp or tiff)", folder.display());
     }
     Ok(cases)
+}
+
+/// A colour's brightness (ITU-R BT.601, by which the published data loader makes grey pictures).
+fn grey([red, green, blue]: [u8; 3]) -> u8 {
+    let [red, green, blue] = [red, green, blue].map(u32::from);
+    ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
 }
 
 /// A picture whose shorter side has the training size, and whose longer one ends where the network's strides do.
@@ -159,10 +203,18 @@ fn to_size(picture: &Picture, training: u32, multiple: u32, accepted: Accepted) 
 #[cfg(test)]
 mod tests {
     use models::families::{Family, GeneratorOptions};
+    use models::pixels;
 
     use super::*;
 
-    const ANY: Accepted = Accepted { largest: 512, io: Io::Float, precision: Precision::F32, batch: None, size: None };
+    const ANY: Accepted = Accepted {
+        largest: 512,
+        io: Io::Float,
+        scale: Scale::USUAL,
+        precision: Precision::F32,
+        batch: None,
+        size: None,
+    };
 
     fn shapes_of(training: Option<usize>, accepted: Accepted) -> Vec<[usize; 3]> {
         let network = Family::Paper.generator(GeneratorOptions::sized(2, 1));
@@ -193,10 +245,15 @@ mod tests {
     #[test]
     fn a_file_of_bytes_is_given_numbers_that_bytes_stand_for() {
         let network = Family::Paper.generator(GeneratorOptions::sized(2, 1));
-        let cases = cases(&network, Some(16), Accepted { io: Io::Uint8, ..ANY }, None).expect("it fits");
-        let values = || cases.iter().flat_map(|case| &case.values);
-        assert!(values().all(|&value| value == pixels::to_float(pixels::to_byte(value))));
-        assert!(values().any(|&value| value < -0.9) && values().any(|&value| value > 0.9));
+        for range in [pixels::RANGE, [0.0, 1.0], [255.0, 0.0]] {
+            let scale = Scale::of(range).expect("two numbers");
+            let accepted = Accepted { io: Io::Uint8, scale, ..ANY };
+            let cases = cases(&network, Some(16), accepted, None).expect("it fits");
+            let values = || cases.iter().flat_map(|case| &case.values);
+            assert!(values().all(|&value| value == scale.to_float(scale.to_byte(value))), "{range:?}");
+            let has = |wanted: fn(u8) -> bool| values().any(|&value| wanted(scale.to_byte(value)));
+            assert!(has(|byte| byte < 13) && has(|byte| byte > 242), "{range:?}");
+        }
     }
 
     #[test]

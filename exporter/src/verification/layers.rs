@@ -1,267 +1,168 @@
-//! Where two sides that do not agree part: the first layer whose output is another.
+//! Layer by layer: what ONNX Runtime makes of the graph as it is written, beside what libtorch makes of the same inputs.
 //!
-//! ONNX Runtime runs the graph as it is written, with every value as an output; each is held against the outputs of the
-//! network's layers. A graph that does not run as a whole is run as far as it does.
+//! Each layer starts from the graph's own numbers of the one before. So rounding of earlier layers neither hides a fault nor
+//! moves it, and what is allowed is what one layer rounds in the precision of its value: a wrong epsilon of a norm is seen
+//! in files of 16 bits and of bytes too. A layer that a graph writes otherwise, two as one node, starts from libtorch's.
 
-use std::collections::HashSet;
-use std::fmt;
-
-use models::shapes::{self, Shape, Step};
-use models_onnx::Target;
+use models::shapes::{self, Shape};
 use models_onnx::proto::ModelProto;
-use models_runtime::{Options, Session, SessionError, Value};
-use models_torch::Module;
-use program::Device;
-use program::files::folder_of;
-use prost::Message;
+use models_onnx::{Interface, Precision, Target, cancelled_biases};
+use models_torch::{Computed, Module};
 use serde::Serialize;
+use tch::TchError;
 
-use super::cases::Case;
-use super::difference::distance;
-use super::{Pair, TIMES_OWN_ROUNDING, VerificationError, reference, runtime};
+use super::cases::{self, Case};
+use super::divergence::{Divergence, Found};
+use super::search::{Expected, Search};
+use super::values::{Values, values, values_behind};
+use super::{Pair, VerificationError, ends, heed_ctrl_c, reference};
 
-/// The first layer that is not the same on both sides.
-#[derive(Clone, Debug, Serialize)]
-pub struct Divergence {
-    /// Its name, as the graph's values are called after it.
-    pub layer: String,
-    /// Its kind and settings.
-    pub kind: String,
-    /// What the graph makes of it.
-    pub found: Found,
+/// The largest input, in pixels, of those whose outputs are compared that is also compared layer by layer: each layer of the largest
+/// generator takes less than a second in 64-bit floats then.
+const LARGEST_FOR_LAYERS: usize = 256 * 256;
+
+/// What came of it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Layers {
+    /// How many values were compared and are the same.
+    pub same: usize,
+    /// Rows and columns that they were compared at.
+    pub size: [usize; 2],
+    /// The first that is not.
+    #[serde(skip)]
+    pub(super) divergence: Option<Divergence>,
+    /// Whether it computes something else for certain, and is not only written otherwise.
+    #[serde(skip)]
+    pub(super) is_certain: bool,
 }
 
-/// What a graph makes of a layer.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Found {
-    /// Other numbers.
-    Numbers {
-        /// The value's name in the graph.
-        value: String,
-        /// Picture, channel, row and column where they are the furthest apart.
-        at: [usize; 4],
-        /// What libtorch has there.
-        expected: f32,
-        /// What ONNX Runtime has there.
-        found: f32,
-        /// Share of its numbers that are not the same.
-        off: f64,
-    },
-    /// A value of another shape.
-    Shape {
-        /// The value's name in the graph.
-        value: String,
-        /// The layer's shape: pictures, channels, rows and columns.
-        expected: [usize; 4],
-        /// The value's.
-        found: Vec<usize>,
-    },
-    /// No value of its shape.
-    Nothing {
-        /// Its shape: pictures, channels, rows and columns.
-        shape: [usize; 4],
-    },
-    /// The graph runs no further.
-    Refused {
-        /// What ONNX Runtime says.
-        reason: String,
-    },
+/// Why a walk ends before its end.
+enum Stop {
+    /// The first layer that differs is known.
+    Settled,
+    Failed(VerificationError),
 }
 
-impl Found {
-    /// The value in the graph that was compared.
-    fn value(&self) -> Option<&String> {
-        match self {
-            Self::Numbers { value, .. } | Self::Shape { value, .. } => Some(value),
-            Self::Nothing { .. } | Self::Refused { .. } => None,
-        }
+impl From<TchError> for Stop {
+    fn from(error: TchError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
-impl fmt::Display for Divergence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layer, kind, found } = self;
-        write!(f, "the first layer that differs is {layer} ({kind}): ")?;
-        match found {
-            Found::Numbers { value, at: [picture, channel, row, column], expected, found, off } => write!(
-                f,
-                "`{value}` is {found:.6} instead of {expected:.6} at picture {picture}, channel {channel}, row {row}, column \
-                 {column}; {:.1} % of its numbers are off",
-                off * 100.0
-            ),
-            Found::Shape { value, expected, found } => write!(f, "`{value}` is {found:?} instead of {expected:?}"),
-            Found::Nothing { shape } => write!(f, "no value in the file has its shape {shape:?}"),
-            Found::Refused { reason } => write!(f, "there ONNX Runtime stops: {reason}"),
-        }
-    }
-}
-
-/// How far a layer's output may be off.
-#[derive(Clone, Copy, Debug)]
-struct Allowed {
-    /// Of its largest number, or of 1 where that is less.
-    tolerance: f32,
-    /// Of what 32-bit floats make of it in libtorch, beside 64-bit ones.
-    times_own_rounding: f32,
-}
-
-/// One layer's output on libtorch's side.
-struct Expected {
-    step: Step,
-    name: String,
-    shape: [usize; 4],
-    numbers: Vec<f32>,
-    /// How far they are from those of 64-bit floats.
-    rounding: f32,
-    /// Whether a norm follows, which takes away what a channel has everywhere, as a convolution's bias.
-    before_norm: bool,
-}
-
-/// Finds the first layer that differs by more than is allowed; none where all agree.
-pub(super) fn first_difference(pair: &Pair<'_>, case: &Case) -> Result<Option<Divergence>, VerificationError> {
-    let module = (pair.module)()?;
-    let channels = module.network().channels;
-    let expected = expected(module, pair, case)?;
+/// Compares on inputs made for this; where a graph is of one size only, any size is tried first.
+pub(super) fn compare(pair: &Pair<'_>) -> Result<Layers, VerificationError> {
     let model = models_onnx::parse(fs_err::read(pair.file)?)?;
-    let (values, refused) = values(&model, pair, case, channels)?;
-    // Bytes are rounded behind the last layer only.
-    let allowed = Allowed { tolerance: pair.precision.tolerance(), times_own_rounding: TIMES_OWN_ROUNDING };
+    let free = Interface { batch: None, size: None, ..pair.interface };
+    let cases = |interface| cases::for_layers(pair.network, pair.accepted(interface));
+    let found = compare_model(pair, &models_onnx::of_any_size(&model, pair.interface.io), &cases(free)?)?;
+    let refused = matches!(&found.divergence, Some(Divergence { found: Found::Refused { .. }, .. }));
+    if free != pair.interface && found.divergence.is_some() && (refused || !found.is_certain) {
+        // Where a graph needs its size, that is no fault.
+        return compare_model(pair, &model, &cases(pair.interface)?);
+    }
+    Ok(found)
+}
 
-    let nodes = model.graph.iter().flat_map(|graph| &graph.node);
-    let named: HashSet<&str> = nodes.flat_map(|node| &node.output).map(String::as_str).collect();
-    let mut first: Option<Divergence> = None;
-    let mut from = 0; // a layer's value never stands before that of an earlier one
-    for layer in &expected {
-        let divergence = |found| Divergence { layer: layer.name.clone(), kind: layer.step.kind.clone(), found };
-        match closest(layer, &values[from..], allowed, named.contains(layer.name.as_str())) {
-            // What was not found before was only written otherwise: two layers as one node.
-            Ok(place) => {
-                from += place;
-                first = None;
-            }
-            // A value of the layer's name is the layer.
-            Err(found) if found.value() == Some(&layer.name) => return Ok(first.or(Some(divergence(found)))),
-            Err(Found::Nothing { .. }) if refused.is_some() => {
-                let reason = refused.clone().unwrap_or_default();
-                return Ok(first.or(Some(divergence(Found::Refused { reason }))));
-            }
-            Err(found) => first = first.or_else(|| Some(divergence(found))),
+/// Compares on an input that the file takes; nothing where it is too large.
+pub(super) fn compare_on(pair: &Pair<'_>, case: &Case) -> Result<Option<Layers>, VerificationError> {
+    if case.shape.iter().product::<usize>() > LARGEST_FOR_LAYERS {
+        return Ok(None);
+    }
+    let model = models_onnx::parse(fs_err::read(pair.file)?)?;
+    compare_model(pair, &model, std::slice::from_ref(case)).map(Some)
+}
+
+/// Whether each layer is the same by itself on an input that the file takes.
+pub(super) fn are_same(pair: &Pair<'_>, case: &Case) -> Result<bool, VerificationError> {
+    Ok(compare_on(pair, case)?.is_some_and(|layers| layers.divergence.is_none()))
+}
+
+fn compare_model(pair: &Pair<'_>, model: &ModelProto, cases: &[Case]) -> Result<Layers, VerificationError> {
+    let found = values(model, pair, cases)?;
+    heed_ctrl_c()?;
+    let module = (pair.module)()?;
+    let mut all = Layers::default();
+    for (case, values) in cases.iter().zip(&found) {
+        let one = compare_one(pair, model, &module, case, values)?;
+        let [_, height, width] = case.shape;
+        all = Layers { same: all.same.max(one.same), size: [height, width], ..one };
+        if all.divergence.is_some() {
+            break;
         }
     }
-    Ok(first)
+    Ok(all)
 }
 
-fn expected(module: Module, pair: &Pair<'_>, case: &Case) -> Result<Vec<Expected>, VerificationError> {
-    let [batch, height, width] = case.shape;
-    let steps = shapes::trace(module.network(), height, width)?.steps;
-    let norms: Vec<bool> = steps.iter().skip(1).map(|step| step.kind == "instance norm").chain([false]).collect();
-    let target = Target { io: pair.interface.io, precision: pair.precision, ..Target::default() };
-    let names = models_onnx::value_names(module.network(), &target);
-    let outputs = reference::outputs(module, case)?;
-    let mut layers = Vec::new();
-    for (((step, name), (numbers, rounding)), before_norm) in steps.into_iter().zip(names).zip(outputs).zip(norms) {
-        let Shape { channels, height, width } = step.output;
-        let shape = [batch, channels, height, width];
-        layers.push(Expected { shape, step, name, numbers, rounding, before_norm });
-    }
-    Ok(layers)
-}
-
-/// Every value of the graph, in its order; and why there are not all of them.
-fn values(
-    model: &ModelProto,
+fn compare_one(
     pair: &Pair<'_>,
+    model: &ModelProto,
+    module: &Module,
     case: &Case,
-    channels: usize,
-) -> Result<(Vec<Value>, Option<String>), VerificationError> {
-    let nodes = model.graph.as_ref().map_or(0, |graph| graph.node.len());
-    let run = |nodes: usize| -> Result<Vec<Value>, SessionError> {
-        let options = Options { device: Device::Cpu, as_written: true, ..Options::default() };
-        let model = models_onnx::prefix(model, nodes).encode_to_vec();
-        let mut session = Session::open_many(&model, Some(folder_of(pair.file)), options)?;
-        runtime::values(&mut session, pair.interface.io, case, channels)
-    };
-    let refused = match run(nodes) {
-        Ok(values) => return Ok((values, None)),
-        Err(error @ SessionError::Library(_)) => return Err(error.into()),
-        Err(error) => error.to_string(),
-    };
-    // As far as it runs: a graph that stops at a node stops there whatever follows.
-    let (mut runs, mut stops) = (0, nodes);
-    while stops - runs > 1 {
-        let middle = runs + (stops - runs) / 2;
-        match run(middle) {
-            Ok(_) => runs = middle,
-            Err(_) => stops = middle,
+    Values { values, refused }: &Values,
+) -> Result<Layers, VerificationError> {
+    let mut search = Search::new(model, values, refused.as_deref());
+    let input = ends::input(pair, case, &mut search);
+    let last = if search.is_settled { None } else { walk(pair, module, case, &input, &mut search)? };
+    let (mut same, mut first, mut is_certain) = (search.same, search.first, search.is_certain);
+    // The output's own steps, on numbers beyond black and white too.
+    if let (None, Some(last)) = (&first, last) {
+        let [_, height, width] = case.shape;
+        let shape = [1, last.shape[1], height, width];
+        let model = models_onnx::suffix(model, &last.name, last.in_16_bits);
+        if model.graph.as_ref().is_some_and(|graph| !graph.node.is_empty()) {
+            let given = ends::numbers_for_output(pair, shape, last.in_16_bits);
+            let Values { values, refused } = values_behind(&model, pair, &given, shape)?;
+            let mut search = Search::new(&model, &values, refused.as_deref());
+            ends::output(pair, &given, shape, &mut search);
+            same += search.same;
+            (first, is_certain) = (search.first, search.is_certain);
         }
     }
-    let values = if runs == 0 { Vec::new() } else { run(runs)? };
-    Ok((values, Some(refused)))
+    Ok(Layers { same, divergence: first, is_certain, ..Layers::default() })
 }
 
-/// The place of the value that is the layer's output; else how the likeliest differs. Where the file has a value of the
-/// layer's name, no other can be it.
-fn closest(layer: &Expected, values: &[Value], allowed: Allowed, is_named: bool) -> Result<usize, Found> {
-    let candidates: Vec<usize> = match values.iter().position(|value| value.name == layer.name) {
-        Some(place) if values[place].shape != layer.shape => {
-            let Value { name, shape, .. } = &values[place];
-            return Err(Found::Shape { value: name.clone(), expected: layer.shape, found: shape.clone() });
-        }
-        Some(place) => vec![place],
-        None if is_named => Vec::new(),
-        None => (0..values.len()).filter(|&place| values[place].shape == layer.shape).collect(),
+/// Gives the value of the last layer, where it was found.
+fn walk<'a>(
+    pair: &Pair<'_>,
+    module: &Module,
+    case: &Case,
+    input: &[f32],
+    search: &mut Search<'a>,
+) -> Result<Option<&'a models_runtime::Value>, VerificationError> {
+    let network = module.network();
+    let [batch, height, width] = case.shape;
+    let cancelled = cancelled_biases(network);
+    let target = Target { io: pair.interface.io, precision: pair.precision, ..Target::default() };
+    let names = models_onnx::value_names(network, &target);
+    let mut steps = shapes::trace(network, height, width)?.steps.into_iter().zip(names);
+    let precision = match pair.precision {
+        Precision::F32 => models_torch::Precision::F32,
+        Precision::F16 => models_torch::Precision::F16,
     };
-    let Some(&first) = candidates.first() else { return Err(Found::Nothing { shape: layer.shape }) };
-    let expected = layer.comparable(&layer.numbers);
-    let scale = expected.iter().map(|number| number.abs()).fold(1.0, f32::max);
-    let allowed = (allowed.tolerance * scale).max(allowed.times_own_rounding * layer.rounding);
-    let mut likeliest = (f32::INFINITY, first);
-    for place in candidates {
-        let found = layer.comparable(&values[place].numbers);
-        let largest = found.iter().zip(&expected).map(|(&one, &other)| distance(one, other)).fold(0.0, f32::max);
-        if largest <= allowed {
-            return Ok(place);
-        }
-        if largest < likeliest.0 {
-            likeliest = (largest, place);
-        }
-    }
-    let value = &values[likeliest.1];
-    Err(layer.differs(value, &layer.comparable(&value.numbers), &expected, allowed))
-}
-
-impl Expected {
-    /// The numbers as the next layer sees them.
-    fn comparable(&self, numbers: &[f32]) -> Vec<f32> {
-        if !self.before_norm {
-            return numbers.to_vec();
-        }
-        let [.., height, width] = self.shape;
-        let centred = |channel: &[f32]| {
-            let mean = channel.iter().map(|&number| f64::from(number)).sum::<f64>() / channel.len() as f64;
-            channel.iter().map(|&number| (f64::from(number) - mean) as f32).collect::<Vec<_>>()
+    let mut last = None;
+    let visit = |computed: &Computed| {
+        heed_ctrl_c().map_err(Stop::Failed)?;
+        let (step, name) = steps.next().expect("the trace has a step for each layer");
+        let Shape { channels, height, width } = step.output;
+        let expected = Expected {
+            name,
+            kind: step.kind,
+            shape: [batch, channels, height, width],
+            exact: reference::numbers(&computed.exact)?,
+            float: reference::numbers(&computed.float)?,
+            shaken: reference::numbers(&computed.shaken)?,
+            is_centred: cancelled.contains(&format!("{}.bias", step.label)),
         };
-        numbers.chunks(height * width).flat_map(centred).collect()
-    }
-
-    fn differs(&self, value: &Value, found: &[f32], expected: &[f32], allowed: f32) -> Found {
-        let apart = || found.iter().zip(expected).map(|(&found, &expected)| distance(found, expected));
-        let off = apart().filter(|&difference| difference > allowed).count();
-        let (place, _) = apart().enumerate().max_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap_or_default();
-        let [_, channels, height, width] = self.shape;
-        let at = [
-            place / (channels * height * width),
-            place / (height * width) % channels,
-            place / width % height,
-            place % width,
-        ];
-        Found::Numbers {
-            value: value.name.clone(),
-            at,
-            expected: self.numbers[place],
-            found: value.numbers[place],
-            off: off as f64 / expected.len() as f64,
+        last = search.next(&expected);
+        match last {
+            Some(value) => Ok(Some(reference::tensor(&value.numbers, expected.shape)?)),
+            None if search.is_settled => Err(Stop::Settled),
+            None => Ok(None),
         }
+    };
+    let input = reference::tensor(input, [batch, network.channels, height, width])?;
+    match tch::no_grad(|| module.step_by_step(precision, &input, visit)) {
+        Ok(()) | Err(Stop::Settled) => Ok(last),
+        Err(Stop::Failed(error)) => Err(error),
     }
 }

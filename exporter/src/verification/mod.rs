@@ -1,18 +1,24 @@
 //! libtorch against ONNX Runtime on the same inputs.
 //!
 //! Both run on the CPU in 32-bit floats, where ONNX Runtime has no TF32. First libtorch computes all inputs, then it is
-//! put away and ONNX Runtime computes them, so that only one of them holds the weights at a time.
+//! put away and ONNX Runtime computes them, so that only one of them holds the weights at a time. Then each layer is
+//! compared by itself: a small fault, as a wrong epsilon, drowns in what 16 bits round on the way to an output.
 
 mod cases;
 mod difference;
+mod divergence;
+mod ends;
 mod layers;
 mod reference;
 mod report;
 mod runtime;
+mod search;
+mod values;
 
 use std::path::Path;
 
-use models::shapes;
+use models::pixels::Scale;
+use models::{Network, shapes};
 use models_onnx::{Interface, Io, Precision, ReadError};
 use models_runtime::SessionError;
 use models_torch::Module;
@@ -22,14 +28,20 @@ use tch::TchError;
 
 pub use cases::{Accepted, Case, Content};
 pub use difference::Difference;
-pub use layers::{Divergence, Found};
-pub use report::Report;
+pub use divergence::{Divergence, Found};
+pub use layers::Layers;
+pub use report::{Basis, Report};
 
 /// Where outputs differ by more than the tolerance, they still count as the same if ONNX Runtime is no further from what
 /// 64-bit floats give than so many times libtorch's own 32-bit floats are: at the smallest sizes a norm divides by the
 /// deviation of a few pixels, which magnifies anybody's rounding. Two sides that sum in other orders are not equally
 /// lucky at their worst pixel: one decimal digit is left for that.
 const TIMES_OWN_ROUNDING: f32 = 10.0;
+
+/// The most that counts as rounding for that reason, of outputs in [-1, 1]: what a file of 16 bits may be off, two and a half
+/// 8-bit steps. Of a network that magnifies rounding beyond that, an output says nothing; there each layer must be the same by
+/// itself.
+const LARGEST_ROUNDING: f32 = Precision::F16.tolerance();
 
 /// Why a comparison could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +82,12 @@ pub enum Verdict {
     },
     /// Another result.
     Differs,
+    /// Another result, of a network that magnifies rounding so much that 32-bit floats do not say what its result is; but
+    /// each layer by itself gives the same on this input.
+    Unsteady {
+        /// How far libtorch's own 32-bit floats are off.
+        own: f32,
+    },
     /// The same here, but not where convolutions compute in 16 bits, as the file asks for.
     TooCoarse {
         /// How far libtorch in 16 bits is from libtorch in 32.
@@ -102,7 +120,12 @@ pub struct Comparison {
 impl Comparison {
     /// Whether both sides gave the same.
     pub fn agrees(&self) -> bool {
-        matches!(self.verdict, Verdict::Same | Verdict::Rounding { .. })
+        matches!(self.verdict, Verdict::Same | Verdict::Rounding { .. } | Verdict::Unsteady { .. })
+    }
+
+    /// Whether ONNX Runtime gave something else than libtorch: the file is another network, or another runtime's matter.
+    fn differs(&self) -> bool {
+        matches!(self.verdict, Verdict::Differs | Verdict::Fails { .. })
     }
 }
 
@@ -110,12 +133,18 @@ impl Comparison {
 pub struct Pair<'a> {
     /// Gives the network in libtorch, again whenever it is needed.
     pub module: &'a dyn Fn() -> anyhow::Result<Module>,
+    /// Its tree.
+    pub network: &'a Network,
+    /// What its numbers are for black and white.
+    pub scale: Scale,
     /// The ONNX file. Weights that are not in it lie beside it.
     pub file: &'a Path,
     /// What it takes and gives.
     pub interface: Interface,
     /// What its convolutions compute in.
     pub precision: Precision,
+    /// Who says so.
+    pub basis: Basis,
     /// Side of the pictures that it was trained on, where that is known.
     pub training_size: Option<usize>,
     /// Side of the largest picture to compare, in pixels.
@@ -127,67 +156,87 @@ pub struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The largest difference of outputs in [-1, 1] that still counts as the same.
-    fn tolerance(&self) -> f32 {
+    /// What an output is rounded by at the end, whatever comes before, of outputs in [-1, 1].
+    fn end_rounding(&self) -> f32 {
         /// From one byte to the next.
         const STEP: f32 = 1.0 / 127.5;
-        let tolerance = self.precision.tolerance();
         match self.interface.io {
-            Io::F16 => tolerance.max(Precision::F16.tolerance()), // both ends are rounded to 11 bits
-            Io::Uint8 => tolerance + STEP / 2.0,                  // rounded to the nearest
-            Io::Float => tolerance,
+            Io::Float => 0.0,
+            Io::F16 => {
+                // Half of the 11th bit of the number furthest from 0.
+                let [black, white] = [self.scale.black, self.scale.to_float(255)];
+                black.abs().max(white.abs()) * self.scale.stretch() / 2048.0
+            }
+            Io::Uint8 => STEP / 2.0, // to the nearest
         }
+    }
+
+    /// The largest difference of outputs in [-1, 1] that still counts as the same.
+    fn tolerance(&self) -> f32 {
+        self.precision.tolerance() + self.end_rounding()
+    }
+
+    /// Channels that the network takes, and gives.
+    fn channels(&self) -> [usize; 2] {
+        [self.network.channels, shapes::output_channels(self.network)]
+    }
+
+    fn accepted(&self, Interface { io, batch, size }: Interface) -> Accepted {
+        Accepted { largest: self.largest_size, io, scale: self.scale, precision: self.precision, batch, size }
+    }
+
+    /// Judges by 64-bit floats whether a difference is rounding.
+    fn beside_exact(
+        &self,
+        module: &Module,
+        case: &Case,
+        torch: &[f32],
+        runtime: &[f32],
+    ) -> Result<Verdict, VerificationError> {
+        let exact = reference::exact_output(module, case)?;
+        let [own, others] = [torch, runtime].map(|values| Difference::of(values, &exact, self.scale).largest);
+        let rounding = TIMES_OWN_ROUNDING * own;
+        let allowed = self.tolerance().max(rounding.min(LARGEST_ROUNDING) + self.end_rounding());
+        Ok(match others <= allowed {
+            true => Verdict::Rounding { allowed },
+            false if rounding > LARGEST_ROUNDING && layers::are_same(self, case)? => Verdict::Unsteady { own },
+            false => Verdict::Differs,
+        })
     }
 }
 
-/// Compares a network and its ONNX file on all inputs; where they differ, layer by layer.
+/// Compares a network and its ONNX file on all inputs, then each layer by itself.
 ///
 /// # Errors
 /// If either side cannot be had. A difference is no error: see [`Report::agrees`].
 pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
-    let Interface { io, batch, size } = pair.interface;
-    let module = (pair.module)()?;
-    let channels = module.network().channels;
-    let accepted = Accepted { largest: pair.largest_size, io, precision: pair.precision, batch, size };
-    let cases = cases::cases(module.network(), pair.training_size, accepted, pair.pictures)?;
+    let accepted = pair.accepted(pair.interface);
+    let cases = cases::cases(pair.network, pair.training_size, accepted, pair.pictures)?;
     let runs = 2 * cases.len() as u64;
-    let mut expected = Vec::new();
-    for (made, case) in (0..).zip(&cases) {
-        heed_ctrl_c()?;
-        (pair.progress)(made, runs);
-        let output = reference::output(&module, case)?;
-        let coarse = match pair.precision {
-            Precision::F32 => None,
-            Precision::F16 => {
-                Some(Difference::of(&reference::output_in_16_bits(&module, case)?, &output.values).largest)
-            }
-        };
-        expected.push((output, coarse));
-    }
-    drop(module); // one side at a time has the weights in memory
+    let expected = expected(pair, &cases, runs)?;
     let made = cases.len() as u64;
-    let found = runtime::outputs(pair.file, io, &cases, channels, |more| (pair.progress)(made + more, runs))?;
+    let found = runtime::outputs(pair, &cases, |more| (pair.progress)(made + more, runs))?;
 
-    let mut report = Report { tolerance: pair.tolerance(), comparisons: Vec::new(), divergence: None };
-    let mut exact = None;
+    let mut report = Report::of(pair);
+    let mut module = None;
     for ((case, (expected, coarse)), found) in cases.iter().zip(&expected).zip(found) {
         let runtime_seconds = found.seconds;
         heed_ctrl_c()?;
         let (difference, verdict) = match found.values {
-            Err(reason) => (Difference::of(&[], &[]), Verdict::Fails { reason }),
+            Err(reason) => (Difference::of(&[], &[], pair.scale), Verdict::Fails { reason }),
             Ok(found) => {
-                let difference = Difference::of(&found, &expected.values);
+                let difference = Difference::of(&found, &expected.values, pair.scale);
                 let verdict = match difference.largest {
                     largest if largest <= report.tolerance => {
                         let coarse = coarse.filter(|&coarse| coarse > report.tolerance);
                         coarse.map_or(Verdict::Same, |largest| Verdict::TooCoarse { largest })
                     }
                     largest if largest.is_finite() && report.agrees() => {
-                        let module = match &exact {
+                        let module = match &module {
                             Some(module) => module,
-                            None => exact.insert((pair.module)()?.into_double()?),
+                            None => module.insert((pair.module)()?),
                         };
-                        beside_exact(module, case, &expected.values, &found, report.tolerance)?
+                        pair.beside_exact(module, case, &expected.values, &found)?
                     }
                     _ => Verdict::Differs, // one is enough: 64-bit floats take their time
                 };
@@ -198,29 +247,46 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
         let torch_seconds = expected.time.as_secs_f64();
         report.comparisons.push(Comparison { content, shape, difference, verdict, torch_seconds, runtime_seconds });
     }
-    drop(exact);
-    let differs = |comparison: &Comparison| matches!(comparison.verdict, Verdict::Differs | Verdict::Fails { .. });
-    if let Some(place) = report.comparisons.iter().position(differs) {
-        report.divergence = layers::first_difference(pair, &cases[place])?;
+    drop((module, expected)); // ONNX Runtime has the weights next
+    let layers = layers::compare(pair)?;
+    // One that is not found although the outputs agree may only be written otherwise.
+    let mut differing = report.comparisons.iter().zip(&cases).filter(|(comparison, _)| comparison.differs());
+    if let Some((_, case)) = differing.next() {
+        report.divergence = match layers.divergence.clone() {
+            None => layers::compare_on(pair, case)?.and_then(|layers| layers.divergence),
+            divergence => divergence,
+        };
+    } else if layers.is_certain {
+        report.divergence = layers.divergence.clone();
     }
+    report.layers = Some(layers);
     Ok(report)
 }
 
-/// Between two inputs: what is written so far is then taken away.
-fn heed_ctrl_c() -> Result<(), VerificationError> {
-    if interrupt::requested() { Err(VerificationError::Stopped) } else { Ok(()) }
+/// What libtorch makes of all inputs, and how far off it is where convolutions compute in the 16 bits of the file.
+fn expected(
+    pair: &Pair<'_>,
+    cases: &[Case],
+    runs: u64,
+) -> Result<Vec<(reference::Timed, Option<f32>)>, VerificationError> {
+    let module = (pair.module)()?; // put away at the end: one side at a time has the weights in memory
+    let one = |(made, case): (u64, &Case)| {
+        heed_ctrl_c()?;
+        (pair.progress)(made, runs);
+        let output = reference::output(&module, case)?;
+        let coarse = match pair.precision {
+            Precision::F32 => None,
+            Precision::F16 => {
+                let rounded = reference::output_in_16_bits(&module, case)?;
+                Some(Difference::of(&rounded, &output.values, pair.scale).largest)
+            }
+        };
+        Ok((output, coarse))
+    };
+    (0..).zip(cases).map(one).collect()
 }
 
-/// Judges by 64-bit floats whether a difference is rounding.
-fn beside_exact(
-    module: &Module,
-    case: &Case,
-    torch: &[f32],
-    runtime: &[f32],
-    tolerance: f32,
-) -> Result<Verdict, VerificationError> {
-    let exact = reference::exact_output(module, case)?;
-    let [own, others] = [torch, runtime].map(|values| Difference::of(values, &exact).largest);
-    let allowed = tolerance.max(TIMES_OWN_ROUNDING * own);
-    Ok(if own.is_finite() && others <= allowed { Verdict::Rounding { allowed } } else { Verdict::Differs })
+/// Between two inputs, and two layers: what is written so far is then taken away.
+fn heed_ctrl_c() -> Result<(), VerificationError> {
+    if interrupt::requested() { Err(VerificationError::Stopped) } else { Ok(()) }
 }

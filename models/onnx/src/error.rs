@@ -44,6 +44,17 @@ pub enum ReadError {
          `exporter`?"
     )]
     Interface,
+    /// A graph whose ends are not those of a network.
+    #[error(
+        "does not take and give one batch of pictures as the network does, which takes {takes} channels and gives {gives}: \
+         [n, {takes}, h, w] floats (or bytes [n, h, w, {takes}]) in, of the same number and size out; is it this network's?"
+    )]
+    Channels {
+        /// What the network takes.
+        takes: usize,
+        /// What it gives.
+        gives: usize,
+    },
     /// A tensor outside the file, in a place where none is looked for.
     #[error("tensor `{name}` is stored outside the file and has {found}; was it written by `exporter`?")]
     Place {

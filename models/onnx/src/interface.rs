@@ -25,6 +25,15 @@ pub struct Interface {
     pub size: Option<[usize; 2]>,
 }
 
+/// What the values of a graph of bytes are called between its input and the first layer: bytes as planes, then floats from 0
+/// on, then the network's numbers.
+pub const BYTES_IN: [&str; 3] = ["image.planes", "image.scaled", "image.shifted"];
+
+/// And between the last layer and its output: from 0 on, from 0 to 255 for black to white, no less and no more, whole
+/// numbers, and bytes as pixels.
+pub const BYTES_OUT: [&str; 5] =
+    ["translated.shifted", "translated.scaled", "translated.clamped", "translated.rounded", OUTPUT];
+
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = |fixed: Option<usize>, name: &str| fixed.map_or_else(|| name.to_owned(), |side| side.to_string());
@@ -73,11 +82,12 @@ pub(crate) fn begin(graph: &mut Graph, io: Io, range: [f32; 2]) -> Value {
         return input;
     }
     // Bytes are moved while they are bytes.
-    let planes = graph.node("image.planes", "Transpose", vec![input.name], vec![ints("perm", [0, 3, 1, 2])]);
+    let [planes, scaled, shifted] = BYTES_IN;
+    let planes = graph.node(planes, "Transpose", vec![input.name], vec![ints("perm", [0, 3, 1, 2])]);
     let floats = graph.cast(Value { name: planes, kind: DataType::Uint8 }, DataType::Float);
     let [step, black] = pixels(graph, range);
-    let scaled = graph.node("image.scaled", "Div", vec![floats.name, step], Vec::new());
-    let name = graph.node("image.shifted", "Add", vec![scaled, black], Vec::new());
+    let scaled = graph.node(scaled, "Div", vec![floats.name, step], Vec::new());
+    let name = graph.node(shifted, "Add", vec![scaled, black], Vec::new());
     Value { name, kind: DataType::Float }
 }
 
@@ -90,10 +100,11 @@ pub(crate) fn finish(graph: &mut Graph, io: Io, range: [f32; 2], value: Value) {
     let value = graph.cast(value, DataType::Float);
     let [step, black] = pixels(graph, range);
     let [least, most] = [("byte.least", 0.0), ("byte.most", 255.0)].map(|(name, value)| graph.number(name, value));
-    let shifted = graph.node("translated.shifted", "Sub", vec![value.name, black], Vec::new());
-    let scaled = graph.node("translated.scaled", "Mul", vec![shifted, step], Vec::new());
-    let clamped = graph.node("translated.clamped", "Clip", vec![scaled, least, most], Vec::new());
-    let rounded = graph.node("translated.rounded", "Round", vec![clamped], Vec::new());
+    let [shifted, scaled, clamped, rounded, _] = BYTES_OUT;
+    let shifted = graph.node(shifted, "Sub", vec![value.name, black], Vec::new());
+    let scaled = graph.node(scaled, "Mul", vec![shifted, step], Vec::new());
+    let clamped = graph.node(clamped, "Clip", vec![scaled, least, most], Vec::new());
+    let rounded = graph.node(rounded, "Round", vec![clamped], Vec::new());
     let bytes = graph.cast(Value { name: rounded, kind: DataType::Float }, DataType::Uint8);
     let name = graph.node("translated.pixels", "Transpose", vec![bytes.name], vec![ints("perm", [0, 2, 3, 1])]);
     graph.rename(&Value { name, kind: DataType::Uint8 }, OUTPUT);
@@ -109,17 +120,35 @@ fn pixels(graph: &mut Graph, [black, white]: [f32; 2]) -> [String; 2] {
 /// # Errors
 /// If it is not one picture in, and one alike out, in one of the forms of [`Io`].
 pub fn interface(model: &ModelProto) -> Result<Interface, ReadError> {
-    let graph = model.graph.as_ref().ok_or(ReadError::NoGraph)?;
-    let refused = || ReadError::Interface;
-    let ([input], [output]) = (graph.input.as_slice(), graph.output.as_slice()) else { return Err(refused()) };
-    let input = of(input).ok_or_else(refused)?;
-    match of(output) == Some(input) {
-        true => Ok(input),
-        false => Err(refused()),
+    let [input, output] = ends(model)?;
+    match (of(input, 3), of(output, 3)) {
+        (Some(input), Some(output)) if input == output => Ok(input),
+        _ => Err(ReadError::Interface),
     }
 }
 
-fn of(end: &ValueInfoProto) -> Option<Interface> {
+/// The same for a network that takes and gives so many channels, which need not be colours.
+///
+/// # Errors
+/// If it is not one batch of such pictures in, and one out, in one of the forms of [`Io`].
+pub fn interface_with(model: &ModelProto, [takes, gives]: [usize; 2]) -> Result<Interface, ReadError> {
+    let [input, output] = ends(model)?;
+    match (of(input, takes), of(output, gives)) {
+        (Some(input), Some(output)) if input == output => Ok(input),
+        _ => Err(ReadError::Channels { takes, gives }),
+    }
+}
+
+/// The one input and the one output.
+fn ends(model: &ModelProto) -> Result<[&ValueInfoProto; 2], ReadError> {
+    let graph = model.graph.as_ref().ok_or(ReadError::NoGraph)?;
+    match (graph.input.as_slice(), graph.output.as_slice()) {
+        ([input], [output]) => Ok([input, output]),
+        _ => Err(ReadError::Interface),
+    }
+}
+
+fn of(end: &ValueInfoProto, expected: usize) -> Option<Interface> {
     let Some(TypeValue::Tensor(tensor)) = &end.r#type.as_ref()?.value else { return None };
     let sides: Vec<Option<usize>> =
         tensor.shape.as_ref()?.dim.iter().map(|dimension| fixed(dimension).ok()).collect::<Option<_>>()?;
@@ -134,7 +163,7 @@ fn of(end: &ValueInfoProto) -> Option<Interface> {
         (None, None) => None,
         _ => return None,
     };
-    (channels == Some(3)).then_some(Interface { io, batch, size })
+    (channels == Some(expected)).then_some(Interface { io, batch, size })
 }
 
 /// A side's number; none where it is symbolic.

@@ -1,15 +1,18 @@
 //! A model ready to run.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProvider};
+use ort::session::RunOptions;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
-use program::Device;
+use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, ValueRef, ValueType};
+use program::{Device, interrupt};
 
 use crate::library::{LibraryError, environment};
 
@@ -80,6 +83,8 @@ pub struct Value {
     pub shape: Vec<usize>,
     /// Its numbers, row by row.
     pub numbers: Vec<f32>,
+    /// Whether they are 16-bit floats in the model, so that each is the nearest of those.
+    pub in_16_bits: bool,
 }
 
 /// A model loaded by ONNX Runtime, with one input and one output.
@@ -146,7 +151,8 @@ impl Session {
         Ok(Self { inner: cpu(Model::Bytes { bytes: model, folder }, options)?, device: Device::Cpu, reason: None })
     }
 
-    /// Runs `[n, c, h, w]` floats through the model, as [`Self::run`] does, and gives all outputs that are floats.
+    /// Runs `[n, c, h, w]` floats through the model, as [`Self::run`] does, and gives all outputs that are floats or bytes. A run is
+    /// broken off where the user asks to stop ([`program::interrupt`]).
     ///
     /// # Errors
     /// Those of [`Self::run`].
@@ -171,19 +177,17 @@ impl Session {
         T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
     {
         let input = TensorRef::from_array_view((shape, input)).map_err(SessionError::Run)?;
-        let outputs = self.inner.run(ort::inputs![input]).map_err(SessionError::Run)?;
-        let value = |(name, output): (&str, ort::value::ValueRef<'_>)| {
-            let (shape, numbers) = match output.try_extract_tensor::<f32>() {
-                Ok((shape, numbers)) => (shape, numbers.to_vec()),
-                Err(_) => {
-                    let (shape, numbers) = output.try_extract_tensor::<f16>().ok()?;
-                    (shape, numbers.to_f32_vec())
-                }
-            };
-            let shape = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
-            Some(Value { name: name.to_owned(), shape, numbers })
-        };
-        Ok(outputs.iter().filter_map(value).collect())
+        let options = RunOptions::new().map_err(SessionError::Run)?;
+        let running = AtomicBool::new(true);
+        let outputs = std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| stop_on_request(&options, &running));
+            let outputs = self.inner.run_with_options(ort::inputs![input], &options);
+            running.store(false, Ordering::Relaxed);
+            watcher.thread().unpark();
+            outputs
+        });
+        let outputs = outputs.map_err(SessionError::Run)?;
+        Ok(outputs.iter().filter_map(|(name, output)| value(name, &output)).collect())
     }
 
     /// The device that runs it: never [`Device::Auto`].
@@ -245,6 +249,34 @@ impl Session {
         let shape = <[usize; 4]>::try_from(sides).map_err(|_| SessionError::Output(shape.to_vec()))?;
         Ok((values.to_vec(), shape))
     }
+}
+
+/// Breaks a run off once the user asks to stop.
+fn stop_on_request(options: &RunOptions, running: &AtomicBool) {
+    /// A person does not see such a delay.
+    const PAUSE: Duration = Duration::from_millis(50);
+    while running.load(Ordering::Relaxed) {
+        if interrupt::requested() {
+            // Where it fails, the run ends by itself.
+            let _ended = options.terminate();
+            return;
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+}
+
+/// An output; none where it is neither floats nor bytes.
+fn value(name: &str, output: &ValueRef<'_>) -> Option<Value> {
+    let (shape, numbers, in_16_bits) = if let Ok((shape, numbers)) = output.try_extract_tensor::<f32>() {
+        (shape, numbers.to_vec(), false)
+    } else if let Ok((shape, numbers)) = output.try_extract_tensor::<f16>() {
+        (shape, numbers.to_f32_vec(), true)
+    } else {
+        let (shape, bytes) = output.try_extract_tensor::<u8>().ok()?;
+        (shape, bytes.iter().copied().map(f32::from).collect(), false)
+    };
+    let shape = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
+    Some(Value { name: name.to_owned(), shape, numbers, in_16_bits })
 }
 
 /// A model's file.

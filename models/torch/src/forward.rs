@@ -70,7 +70,8 @@ impl Module {
         &self.weights
     }
 
-    /// Runs `[n, c, h, w]` through the network.
+    /// Runs `[n, c, h, w]` through the network. 64-bit floats are computed as such, with the weights that they are made of:
+    /// what rounding does to 32-bit ones is seen beside them.
     ///
     /// # Errors
     /// libtorch's own: a shape that does not fit (check it with [`models::shapes`] before), or no memory.
@@ -83,93 +84,136 @@ impl Module {
     /// # Errors
     /// Those of [`Module::forward`].
     pub fn forward_in(&self, precision: Precision, input: &Tensor) -> Result<Tensor, TchError> {
-        fold(&self.network.layers, &mut Forward { weights: &self.weights, precision }, input.shallow_clone())
+        let mut forward = Forward { weights: &self.weights, precision, rounds_results: true };
+        fold(&self.network.layers, &mut forward, input.shallow_clone())
     }
 
-    /// Runs `[n, c, h, w]` through the network and gives every layer's output, in the order of
-    /// [`models::shapes::trace`]'s steps. All of them are in memory at once.
+    /// Computes each layer by itself in the order of [`models::shapes::trace`]'s steps, `[n, c, h, w]` going into the first.
+    /// `visit` gets what each makes of its inputs and may give other numbers in its place, `[n, c, h, w]` as 32-bit floats,
+    /// which all that follows then starts from: what another runtime has there, so that the differences of earlier layers
+    /// are not seen again in later ones.
+    ///
+    /// Of [`Precision::F16`] a convolution's input and weights are rounded, its output is not.
     ///
     /// # Errors
-    /// Those of [`Self::forward`].
-    pub fn outputs(&self, input: &Tensor) -> Result<Vec<Tensor>, TchError> {
-        let walk = Forward { weights: &self.weights, precision: self.precision };
-        let mut recording = Recording { walk, outputs: Vec::new() };
-        let _last = fold(&self.network.layers, &mut recording, input.shallow_clone())?;
-        Ok(recording.outputs)
-    }
-
-    /// The same network with the same weights as 64-bit floats, which take such inputs: what rounding does to the 32-bit
-    /// ones is seen beside it.
-    ///
-    /// # Errors
-    /// If the device has no memory left.
-    pub fn into_double(self) -> Result<Self, TchError> {
-        Ok(Self { weights: self.weights.into_kind(Kind::Double)?, ..self })
+    /// Those of [`Self::forward`], and what `visit` gives.
+    pub fn step_by_step<E: From<TchError>>(
+        &self,
+        precision: Precision,
+        input: &Tensor,
+        visit: impl FnMut(&Computed) -> Result<Option<Tensor>, E>,
+    ) -> Result<(), E> {
+        let forward = Forward { weights: &self.weights, precision, rounds_results: false };
+        let mut stepper = Stepper { forward, visit };
+        fold(&self.network.layers, &mut stepper, Computed::of(input)?)?;
+        Ok(())
     }
 }
 
-/// A walk that keeps what it passes.
-struct Recording<'a> {
-    walk: Forward<'a>,
-    outputs: Vec<Tensor>,
+/// What one layer makes of its inputs.
+#[derive(Debug)]
+pub struct Computed {
+    /// In 64-bit floats, which round nothing that counts.
+    pub exact: Tensor,
+    /// In 32-bit floats.
+    pub float: Tensor,
+    /// In 64-bit floats, of inputs that are off by up to a unit in the last place of 32-bit ones: how much the layer magnifies
+    /// what anybody rounds. A norm does, whose channels differ little from a large mean.
+    pub shaken: Tensor,
 }
 
-impl Backend for Recording<'_> {
-    type Value = Tensor;
-    type Error = TchError;
+impl Computed {
+    fn of(numbers: &Tensor) -> Result<Self, TchError> {
+        let exact = numbers.f_to_kind(Kind::Double)?;
+        // Multiples of the golden ratio, without their whole parts, lie in no order and everywhere alike.
+        let places = Tensor::f_arange(exact.numel() as i64, (Kind::Double, exact.device()))?;
+        let off = (places * 0.618_033_988_749_894_9).f_frac()? * 2.0 - 1.0;
+        let off = off.f_view(exact.size().as_slice())? * f64::from(f32::EPSILON);
+        let shaken = exact.f_mul(&(off + 1.0))?;
+        Ok(Self { exact, float: numbers.f_to_kind(Kind::Float)?, shaken })
+    }
+}
 
-    fn share(&mut self, value: &Tensor) -> Tensor {
-        value.shallow_clone()
+/// A walk that lets go on with other numbers than it found.
+struct Stepper<'a, V> {
+    forward: Forward<'a>,
+    visit: V,
+}
+
+impl<V> Stepper<'_, V> {
+    fn next<E: From<TchError>>(&mut self, found: Computed) -> Result<Computed, E>
+    where
+        V: FnMut(&Computed) -> Result<Option<Tensor>, E>,
+    {
+        match (self.visit)(&found)? {
+            Some(instead) => Ok(Computed::of(&instead)?),
+            None => Ok(found),
+        }
+    }
+}
+
+impl<E: From<TchError>, V: FnMut(&Computed) -> Result<Option<Tensor>, E>> Backend for Stepper<'_, V> {
+    type Value = Computed;
+    type Error = E;
+
+    fn share(&mut self, value: &Computed) -> Computed {
+        let [exact, float, shaken] = [&value.exact, &value.float, &value.shaken].map(|numbers| numbers.shallow_clone());
+        Computed { exact, float, shaken }
     }
 
-    fn leaf(&mut self, layer: &Layer, x: Tensor) -> Result<Tensor, TchError> {
-        let output = self.walk.leaf(layer, x)?;
-        self.outputs.push(output.shallow_clone());
-        Ok(output)
+    fn leaf(&mut self, layer: &Layer, x: Computed) -> Result<Computed, E> {
+        let exact = self.forward.leaf(layer, x.exact)?;
+        let float = self.forward.leaf(layer, x.float)?;
+        let shaken = self.forward.leaf(layer, x.shaken)?;
+        self.next(Computed { exact, float, shaken })
     }
 
-    fn join(&mut self, join: Join, body: Tensor, carried: Tensor) -> Result<Tensor, TchError> {
-        let output = self.walk.join(join, body, carried)?;
-        self.outputs.push(output.shallow_clone());
-        Ok(output)
+    fn join(&mut self, join: Join, body: Computed, carried: Computed) -> Result<Computed, E> {
+        let exact = self.forward.join(join, body.exact, carried.exact)?;
+        let float = self.forward.join(join, body.float, carried.float)?;
+        let shaken = self.forward.join(join, body.shaken, carried.shaken)?;
+        self.next(Computed { exact, float, shaken })
     }
 }
 
 struct Forward<'a> {
     weights: &'a Weights,
     precision: Precision,
+    /// Whether a convolution's output is rounded to the precision too.
+    rounds_results: bool,
 }
 
 impl Forward<'_> {
-    fn parameter(&self, layer: &str, suffix: &str) -> &Tensor {
+    /// A layer's parameter as numbers of the kind of its input: 64-bit ones are made one layer at a time.
+    fn parameter(&self, layer: &str, suffix: &str, x: &Tensor) -> Result<Tensor, TchError> {
         let name = format!("{layer}.{suffix}");
-        self.weights.get(&name).expect("the weights were made from this network's table")
+        self.weights.get(&name).expect("the weights were made from this network's table").f_to_kind(x.f_kind()?)
     }
 
     /// A convolution's input, weight and bias in the precision that it is computed in.
     fn operands(&self, layer: &str, x: &Tensor) -> Result<[Tensor; 3], TchError> {
-        let [weight, bias] = ["weight", "bias"].map(|suffix| self.parameter(layer, suffix));
+        let [weight, bias] = [self.parameter(layer, "weight", x)?, self.parameter(layer, "bias", x)?];
         let cast = |tensor: &Tensor| match self.precision {
             Precision::F32 => Ok(tensor.shallow_clone()),
             Precision::Bf16 => tensor.f_to_kind(Kind::BFloat16),
             Precision::F16 => rounded(tensor),
         };
-        Ok([cast(x)?, cast(weight)?, cast(bias)?])
+        Ok([cast(x)?, cast(&weight)?, cast(&bias)?])
     }
 
     /// A convolution's output as the next layer takes it.
     fn result(&self, y: Tensor) -> Result<Tensor, TchError> {
         match self.precision {
-            Precision::F32 => Ok(y),
             Precision::Bf16 => y.f_to_kind(Kind::Float),
-            Precision::F16 => rounded(&y),
+            Precision::F16 if self.rounds_results => rounded(&y),
+            Precision::F32 | Precision::F16 => Ok(y),
         }
     }
 }
 
-/// Each number's nearest 16-bit float, as a 32-bit one; infinity beyond 65504.
+/// Each number's nearest 16-bit float, in the kind that it has; infinity beyond 65504.
 fn rounded(x: &Tensor) -> Result<Tensor, TchError> {
-    x.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)
+    x.f_to_kind(Kind::Half)?.f_to_kind(x.f_kind()?)
 }
 
 impl Backend for Forward<'_> {
@@ -222,8 +266,8 @@ impl Backend for Forward<'_> {
             Layer::InstanceNorm { name, channels, eps } => {
                 // Group norm with one channel a group is the same, and faster on CPU than libtorch's own instance norm,
                 // which goes through batch norm.
-                let scale = name.as_ref().map(|name| self.parameter(name, "weight"));
-                let bias = name.as_ref().map(|name| self.parameter(name, "bias"));
+                let trained = |suffix| name.as_ref().map(|name| self.parameter(name, suffix, &x)).transpose();
+                let [scale, bias] = [trained("weight")?, trained("bias")?];
                 x.f_group_norm(*channels as i64, scale, bias, *eps, true)
             }
             Layer::ReflectPad { by } => x.f_reflection_pad2d([*by as i64; 4]),

@@ -81,16 +81,6 @@ impl Weights {
         Self::from_flat(self.table.clone(), &flat.f_detach_copy()?, flat.device())
     }
 
-    /// The same table over the same numbers in another kind.
-    pub(crate) fn into_kind(self, kind: Kind) -> Result<Self, TchError> {
-        let Self { table, flat, views, .. } = self;
-        drop(views);
-        let converted = flat.f_detach()?.f_to_kind(kind)?;
-        drop(flat);
-        let device = converted.device();
-        Self::from_flat(table, &converted, device)
-    }
-
     fn from_flat(table: Vec<Parameter>, values: &Tensor, device: Device) -> Result<Self, TchError> {
         let flat = values.f_to_device(device)?;
         let mut views = Vec::with_capacity(table.len());
