@@ -41,6 +41,13 @@ pub enum Found {
         /// The value's.
         found: Vec<usize>,
     },
+    /// Numbers of another precision.
+    Precision {
+        /// The value's name in the graph.
+        value: String,
+        /// Whether they are 16-bit floats, where an export has 32-bit ones; else the other way round.
+        in_16_bits: bool,
+    },
     /// No value of its shape.
     Nothing {
         /// Its shape: pictures, channels, rows and columns.
@@ -53,11 +60,19 @@ pub enum Found {
     },
 }
 
+impl Divergence {
+    /// Of a graph whose values can all be computed, but which is no whole.
+    pub(super) fn of_output(reason: &str) -> Self {
+        let found = Found::Refused { reason: reason.into() };
+        Self { layer: models_onnx::OUTPUT.into(), kind: "the graph's output".into(), found }
+    }
+}
+
 impl Found {
     /// The value in the graph that was compared.
     pub(super) fn value(&self) -> Option<&String> {
         match self {
-            Self::Numbers { value, .. } | Self::Shape { value, .. } => Some(value),
+            Self::Numbers { value, .. } | Self::Shape { value, .. } | Self::Precision { value, .. } => Some(value),
             Self::Nothing { .. } | Self::Refused { .. } => None,
         }
     }
@@ -80,6 +95,12 @@ impl fmt::Display for Divergence {
                 write!(f, "; {:.1} % of its numbers are off", off * 100.0)
             }
             Found::Shape { value, expected, found } => write!(f, "`{value}` is {found:?} instead of {expected:?}"),
+            Found::Precision { value, in_16_bits: true } => {
+                write!(f, "`{value}` is in 16-bit floats instead of 32-bit ones")
+            }
+            Found::Precision { value, in_16_bits: false } => {
+                write!(f, "`{value}` is in 32-bit floats instead of 16-bit ones")
+            }
             Found::Nothing { shape } => write!(f, "no value in the file has its shape {shape:?}"),
             Found::Refused { reason } => write!(f, "there ONNX Runtime stops: {reason}"),
         }

@@ -22,7 +22,7 @@ pub(super) fn input(pair: &Pair<'_>, case: &Case, search: &mut Search<'_>) -> Ve
     let scale = pair.scale;
     let bytes: Vec<f32> = case.values.iter().map(|&value| f32::from(scale.to_byte(value))).collect();
     let [planes, scaled, shifted] = BYTES_IN;
-    let mut steps = Steps { search, shape, numbers: bytes };
+    let mut steps = Steps { search, shape, in_16_bits: false, numbers: bytes };
     steps.next(planes, "layout of the input's bytes", |byte| byte);
     steps.next(scaled, "scale of the input's bytes", |byte| byte / f64::from(scale.step));
     steps.next(shifted, "shift of the input's bytes", |number| number + f64::from(scale.black));
@@ -39,7 +39,7 @@ pub(super) fn numbers_for_output(pair: &Pair<'_>, shape: [usize; 4], in_16_bits:
 
 /// Looks for the output's steps behind the last layer's value, which has these numbers.
 pub(super) fn output(pair: &Pair<'_>, given: &[f32], shape: [usize; 4], search: &mut Search<'_>) {
-    let mut steps = Steps { search, shape, numbers: given.to_vec() };
+    let mut steps = Steps { search, shape, in_16_bits: pair.interface.io == Io::F16, numbers: given.to_vec() };
     if pair.interface.io != Io::Uint8 {
         return steps.next(OUTPUT, "the output's numbers", |number| number);
     }
@@ -76,6 +76,7 @@ pub(super) fn planes<T: Copy>(interleaved: &[T], channels: usize, pixels: usize)
 struct Steps<'s, 'v> {
     search: &'s mut Search<'v>,
     shape: [usize; 4],
+    in_16_bits: bool,
     numbers: Vec<f32>,
 }
 
@@ -85,11 +86,12 @@ impl Steps<'_, '_> {
             return;
         }
         let exact: Vec<f32> = self.numbers.iter().map(|&number| function(f64::from(number)) as f32).collect();
-        let (float, shaken) = (exact.clone(), exact.clone());
+        let [float, shaken, unrounded] = [&exact; 3].map(Clone::clone);
         let (name, kind, shape) = (name.into(), kind.into(), self.shape);
-        let expected = Expected { name, kind, shape, exact, float, shaken, is_centred: false };
+        let in_16_bits = self.in_16_bits;
+        let expected = Expected { name, kind, shape, in_16_bits, exact, float, shaken, unrounded, is_centred: false };
         self.numbers = match self.search.next(&expected) {
-            Some(value) => value.numbers.clone(),
+            Some(same) => same.value.numbers.clone(),
             None => expected.exact,
         };
     }

@@ -6,14 +6,14 @@
 
 use models::shapes::{self, Shape};
 use models_onnx::proto::ModelProto;
-use models_onnx::{Interface, Precision, Target, cancelled_biases};
+use models_onnx::{Interface, LayerValue, Precision, Target, cancelled_biases};
 use models_torch::{Computed, Module};
 use serde::Serialize;
 use tch::TchError;
 
 use super::cases::{self, Case};
 use super::divergence::{Divergence, Found};
-use super::search::{Expected, Search};
+use super::search::{Expected, Same, Search};
 use super::values::{Values, values, values_behind};
 use super::{Pair, VerificationError, ends, heed_ctrl_c, reference};
 
@@ -133,7 +133,7 @@ fn walk<'a>(
     let [batch, height, width] = case.shape;
     let cancelled = cancelled_biases(network);
     let target = Target { io: pair.interface.io, precision: pair.precision, ..Target::default() };
-    let names = models_onnx::value_names(network, &target);
+    let names = models_onnx::layer_values(network, &target);
     let mut steps = shapes::trace(network, height, width)?.steps.into_iter().zip(names);
     let precision = match pair.precision {
         Precision::F32 => models_torch::Precision::F32,
@@ -142,20 +142,26 @@ fn walk<'a>(
     let mut last = None;
     let visit = |computed: &Computed| {
         heed_ctrl_c().map_err(Stop::Failed)?;
-        let (step, name) = steps.next().expect("the trace has a step for each layer");
+        let (step, LayerValue { name, in_16_bits }) = steps.next().expect("the trace has a step for each layer");
         let Shape { channels, height, width } = step.output;
         let expected = Expected {
             name,
             kind: step.kind,
+            in_16_bits,
             shape: [batch, channels, height, width],
             exact: reference::numbers(&computed.exact)?,
             float: reference::numbers(&computed.float)?,
             shaken: reference::numbers(&computed.shaken)?,
+            unrounded: reference::numbers(&computed.unrounded)?,
             is_centred: cancelled.contains(&format!("{}.bias", step.label)),
         };
-        last = search.next(&expected);
-        match last {
-            Some(value) => Ok(Some(reference::tensor(&value.numbers, expected.shape)?)),
+        let found = search.next(&expected);
+        last = found.as_ref().map(|same| same.value);
+        match found {
+            Some(Same { value, unrounded }) => {
+                let tensor = |numbers: &[f32]| reference::tensor(numbers, expected.shape);
+                Ok(Some([tensor(&value.numbers)?, tensor(&unrounded)?]))
+            }
             None if search.is_settled => Err(Stop::Settled),
             None => Ok(None),
         }

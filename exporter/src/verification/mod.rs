@@ -251,10 +251,12 @@ pub fn verify(pair: &Pair<'_>) -> Result<Report, VerificationError> {
     let layers = layers::compare(pair)?;
     // One that is not found although the outputs agree may only be written otherwise.
     let mut differing = report.comparisons.iter().zip(&cases).filter(|(comparison, _)| comparison.differs());
-    if let Some((_, case)) = differing.next() {
-        report.divergence = match layers.divergence.clone() {
-            None => layers::compare_on(pair, case)?.and_then(|layers| layers.divergence),
-            divergence => divergence,
+    if let Some((comparison, case)) = differing.next() {
+        report.divergence = match (layers.divergence.clone(), &comparison.verdict) {
+            // Each layer runs, but not the graph as a whole.
+            (None, Verdict::Fails { reason }) => Some(Divergence::of_output(reason)),
+            (None, _) => layers::compare_on(pair, case)?.and_then(|layers| layers.divergence),
+            (divergence, _) => divergence,
         };
     } else if layers.is_certain {
         report.divergence = layers.divergence.clone();

@@ -27,15 +27,27 @@ pub(super) struct Expected {
     /// What makes it, for a person.
     pub(super) kind: String,
     pub(super) shape: [usize; 4],
+    /// Whether an export has 16-bit floats there.
+    pub(super) in_16_bits: bool,
     /// What 64-bit floats make of the graph's own numbers before it.
     pub(super) exact: Vec<f32>,
     /// What 32-bit ones make of them in libtorch.
     pub(super) float: Vec<f32>,
     /// What 64-bit ones make of them where each is off by what 32 bits round.
     pub(super) shaken: Vec<f32>,
+    /// What 64-bit ones make of the graph's numbers before those were rounded to 16 bits: ONNX Runtime leaves out a rounding
+    /// between two nodes that it computes in 32 bits.
+    pub(super) unrounded: Vec<f32>,
     /// Whether the number that a channel has everywhere does not count, since the norm behind takes it away: a convolution's
     /// bias that an export leaves out.
     pub(super) is_centred: bool,
+}
+
+/// A value that is what it must be.
+pub(super) struct Same<'a> {
+    pub(super) value: &'a Value,
+    /// Its numbers before they were rounded, where it has 16-bit ones.
+    pub(super) unrounded: Vec<f32>,
 }
 
 /// What was found so far.
@@ -65,12 +77,12 @@ impl<'a> Search<'a> {
     }
 
     /// Looks for a value; where it is found to be the same, gives it.
-    pub(super) fn next(&mut self, expected: &Expected) -> Option<&'a Value> {
+    pub(super) fn next(&mut self, expected: &Expected) -> Option<Same<'a>> {
         let found = match self.closest(expected) {
-            Ok(place) => {
+            Ok((place, unrounded)) => {
                 (self.from, self.first) = (place, None);
                 self.same += 1;
-                return Some(&self.values[place]);
+                return Some(Same { value: &self.values[place], unrounded });
             }
             Err(found) => found,
         };
@@ -88,13 +100,17 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The place of the value; else how the likeliest differs. Where the file has one of the name, no other can be it.
-    fn closest(&self, expected: &Expected) -> Result<usize, Found> {
+    /// The place of the value, and its numbers before they were rounded; else how the likeliest differs. Where the file has one of the name, no other can be it.
+    fn closest(&self, expected: &Expected) -> Result<(usize, Vec<f32>), Found> {
         let Self { values, .. } = self;
         let candidates: Vec<usize> = match values.iter().position(|value| value.name == expected.name) {
             Some(place) if values[place].shape != expected.shape => {
                 let Value { name, shape, .. } = &values[place];
                 return Err(Found::Shape { value: name.clone(), expected: expected.shape, found: shape.clone() });
+            }
+            Some(place) if values[place].in_16_bits != expected.in_16_bits => {
+                let Value { name, in_16_bits, .. } = &values[place];
+                return Err(Found::Precision { value: name.clone(), in_16_bits: *in_16_bits });
             }
             Some(place) => vec![place],
             None if self.named.contains(expected.name.as_str()) => Vec::new(),
@@ -103,12 +119,12 @@ impl<'a> Search<'a> {
         let limit = expected.limit();
         let mut likeliest: Option<(f32, Found)> = None;
         for place in candidates {
-            match expected.differs(&values[place], limit) {
-                None => return Ok(place),
-                Some((apart, found)) if likeliest.as_ref().is_none_or(|(least, _)| apart < *least) => {
+            match expected.compare(&values[place], limit) {
+                Ok(unrounded) => return Ok((place, unrounded)),
+                Err((apart, found)) if likeliest.as_ref().is_none_or(|(least, _)| apart < *least) => {
                     likeliest = Some((apart, found));
                 }
-                Some(_) => {}
+                Err(_) => {}
             }
         }
         Err(likeliest.map_or(Found::Nothing { shape: expected.shape }, |(_, found)| found))
@@ -130,19 +146,28 @@ impl Expected {
         if self.is_centred { 2.0 * limit } else { limit }
     }
 
-    /// How a value is not the same, and by how much at its worst; none where it is.
-    fn differs(&self, value: &Value, limit: f32) -> Option<(f32, Found)> {
-        let offsets = self.offsets(&value.numbers);
+    /// The value's numbers before they were rounded, where it is the same; else by how much it is not, at its worst, and how.
+    fn compare(&self, value: &Value, limit: f32) -> Result<Vec<f32>, (f32, Found)> {
+        let exact = self.compare_with(&self.exact, value, limit);
+        if self.unrounded == self.exact {
+            return exact; // in 32 bits nothing was left out
+        }
+        // A layer that only moves numbers is the same either way.
+        self.compare_with(&self.unrounded, value, limit).or(exact)
+    }
+
+    fn compare_with(&self, expected: &[f32], value: &Value, limit: f32) -> Result<Vec<f32>, (f32, Found)> {
+        let offsets = self.offsets(&value.numbers, expected);
         let sides = self.shape;
+        let offset = |place: usize| offsets.as_ref().map_or(0.0, |offsets| offsets[place / (sides[2] * sides[3])]);
         let (mut off, mut worst) = (0_usize, (0.0, 0));
-        for (place, ((&found, &exact), &float)) in value.numbers.iter().zip(&self.exact).zip(&self.float).enumerate() {
+        for (place, ((&found, &exact), &float)) in value.numbers.iter().zip(expected).zip(&self.float).enumerate() {
             let mut allowed = limit;
             if value.in_16_bits {
                 let size = exact.abs().max(found.abs());
                 allowed += ROUNDED_TO_16_BITS * size * if self.is_centred { 2.0 } else { 1.0 } + LEAST_OF_16_BITS;
             }
-            let offset = offsets.as_ref().map_or(0.0, |offsets| offsets[place / (sides[2] * sides[3])]);
-            let beyond = distance(found - offset, exact) - allowed;
+            let beyond = distance(found - offset(place), exact) - allowed;
             // Where 32-bit floats have no number either, or 16-bit ones none for it, both sides have none.
             let as_rounded = |number: f32| if value.in_16_bits { f16::from_f32(number).to_f32() } else { number };
             let is_same = |number: f32| found == as_rounded(number) || found.is_nan() && number.is_nan();
@@ -154,7 +179,10 @@ impl Expected {
             }
         }
         if off == 0 {
-            return None;
+            return Ok(match value.in_16_bits {
+                true => expected.iter().enumerate().map(|(place, exact)| exact + offset(place)).collect(),
+                false => value.numbers.clone(),
+            });
         }
         let (apart, place) = worst;
         let at = [
@@ -163,22 +191,20 @@ impl Expected {
             place / sides[3] % sides[2],
             place % sides[3],
         ];
-        let (value, found) = (value.name.clone(), value.numbers[place]);
-        Some((
-            apart,
-            Found::Numbers { value, at, expected: self.exact[place], found, off: off as f64 / self.exact.len() as f64 },
-        ))
+        let (value, found, off) = (value.name.clone(), value.numbers[place], off as f64 / expected.len() as f64);
+        // As the graph would have it, with what does not count.
+        Err((apart, Found::Numbers { value, at, expected: expected[place] + offset(place), found, off }))
     }
 
     /// By how much each channel of each picture is off everywhere, where that does not count.
-    fn offsets(&self, found: &[f32]) -> Option<Vec<f32>> {
+    fn offsets(&self, found: &[f32], expected: &[f32]) -> Option<Vec<f32>> {
         if !self.is_centred {
             return None;
         }
         let [.., height, width] = self.shape;
         let mean =
             |channel: &[f32]| channel.iter().map(|&number| f64::from(number)).sum::<f64>() / channel.len() as f64;
-        let channels = found.chunks(height * width).zip(self.exact.chunks(height * width));
-        Some(channels.map(|(found, exact)| (mean(found) - mean(exact)) as f32).collect())
+        let channels = found.chunks(height * width).zip(expected.chunks(height * width));
+        Some(channels.map(|(found, expected)| (mean(found) - mean(expected)) as f32).collect())
     }
 }

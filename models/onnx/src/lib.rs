@@ -25,7 +25,7 @@ pub use export::{ExportError, Exported, export};
 pub use external::{Data, check_data};
 pub use graph::{INPUT, METADATA_KEY, OUTPUT};
 pub use interface::{BYTES_IN, BYTES_OUT, Interface, interface, interface_with};
-pub use names::value_names;
+pub use names::{LayerValue, layer_values};
 pub use part::{of_any_size, prefix, suffix};
 pub use read::{dropped_biases, metadata, open, parse, precision, weights};
 pub use summary::{End, Initializers, Side, Summary, floats, summary};

@@ -8,11 +8,20 @@ use models::{Backend, Join, Layer, Network, fold, pixels};
 use crate::graph::{Graph, Value};
 use crate::interface::{begin, finish};
 use crate::layers::Layers;
+use crate::proto::DataType;
 use crate::target::Target;
 
-/// The names of the values that a network's layers become in the graph of a target, in the order of
-/// [`models::shapes::trace`]'s steps.
-pub fn value_names(network: &Network, target: &Target) -> Vec<String> {
+/// What a layer becomes in a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerValue {
+    /// The value's name.
+    pub name: String,
+    /// Whether its numbers are 16-bit floats, else 32-bit ones.
+    pub in_16_bits: bool,
+}
+
+/// The values that a network's layers become in the graph of a target, in the order of [`models::shapes::trace`]'s steps.
+pub fn layer_values(network: &Network, target: &Target) -> Vec<LayerValue> {
     let mut graph = Graph::default();
     let input = begin(&mut graph, target.io, pixels::RANGE);
     let mut named = Named { layers: Layers::new(graph, target, Default::default()), nodes: Vec::new() };
@@ -25,13 +34,17 @@ pub fn value_names(network: &Network, target: &Target) -> Vec<String> {
     // The last one may be the graph's output, which has a name of its own.
     let outputs: HashMap<&str, &str> =
         graph.nodes.iter().map(|node| (node.name.as_str(), node.output[0].as_str())).collect();
-    named.nodes.iter().map(|node| outputs[node.as_str()].to_owned()).collect()
+    let value = |Value { name, kind }: &Value| LayerValue {
+        name: outputs[name.as_str()].to_owned(),
+        in_16_bits: *kind == DataType::Float16,
+    };
+    named.nodes.iter().map(value).collect()
 }
 
 /// A fold that remembers which node each layer is.
 struct Named {
     layers: Layers,
-    nodes: Vec<String>,
+    nodes: Vec<Value>,
 }
 
 impl Backend for Named {
@@ -44,13 +57,13 @@ impl Backend for Named {
 
     fn leaf(&mut self, layer: &Layer, input: Value) -> Result<Value, Infallible> {
         let value = self.layers.leaf(layer, input)?;
-        self.nodes.push(value.name.clone());
+        self.nodes.push(value.clone());
         Ok(value)
     }
 
     fn join(&mut self, join: Join, body: Value, carried: Value) -> Result<Value, Infallible> {
         let value = self.layers.join(join, body, carried)?;
-        self.nodes.push(value.name.clone());
+        self.nodes.push(value.clone());
         Ok(value)
     }
 }
@@ -69,11 +82,11 @@ mod tests {
         let layers = shapes::trace(&network, 16, 16).expect("it fits").steps.len();
         for precision in [Precision::F32, Precision::F16] {
             for io in [Io::Float, Io::F16, Io::Uint8] {
-                let names = value_names(&network, &Target { precision, io, ..Target::default() });
-                assert_eq!((names.len(), names[1].as_str()), (layers, "stem.conv"), "{precision} {io}");
+                let names = layer_values(&network, &Target { precision, io, ..Target::default() });
+                assert_eq!((names.len(), names[1].name.as_str()), (layers, "stem.conv"), "{precision} {io}");
                 let is_last = io == Io::Float || (precision, io) == (Precision::F16, Io::F16);
                 let last = if is_last { OUTPUT } else { "head.conv.tanh" };
-                assert_eq!(names[layers - 1], last, "{precision} {io}");
+                assert_eq!(names[layers - 1].name, last, "{precision} {io}");
             }
         }
     }

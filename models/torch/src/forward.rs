@@ -84,14 +84,14 @@ impl Module {
     /// # Errors
     /// Those of [`Module::forward`].
     pub fn forward_in(&self, precision: Precision, input: &Tensor) -> Result<Tensor, TchError> {
-        let mut forward = Forward { weights: &self.weights, precision, rounds_results: true };
+        let mut forward = Forward { weights: &self.weights, precision, rounds: Rounds::All };
         fold(&self.network.layers, &mut forward, input.shallow_clone())
     }
 
     /// Computes each layer by itself in the order of [`models::shapes::trace`]'s steps, `[n, c, h, w]` going into the first.
-    /// `visit` gets what each makes of its inputs and may give other numbers in its place, `[n, c, h, w]` as 32-bit floats,
-    /// which all that follows then starts from: what another runtime has there, so that the differences of earlier layers
-    /// are not seen again in later ones.
+    /// `visit` gets what each makes of its inputs and may give other numbers in its place, `[n, c, h, w]`, which all that
+    /// follows then starts from: what another runtime has there, so that the differences of earlier layers are not seen again
+    /// in later ones; and the same before they were rounded to 16 bits.
     ///
     /// Of [`Precision::F16`] a convolution's input and weights are rounded, its output is not.
     ///
@@ -101,11 +101,12 @@ impl Module {
         &self,
         precision: Precision,
         input: &Tensor,
-        visit: impl FnMut(&Computed) -> Result<Option<Tensor>, E>,
+        visit: impl FnMut(&Computed) -> Result<Option<[Tensor; 2]>, E>,
     ) -> Result<(), E> {
-        let forward = Forward { weights: &self.weights, precision, rounds_results: false };
-        let mut stepper = Stepper { forward, visit };
-        fold(&self.network.layers, &mut stepper, Computed::of(input)?)?;
+        let forward = Forward { weights: &self.weights, precision, rounds: Rounds::Inputs };
+        let unrounded = Forward { weights: &self.weights, precision, rounds: Rounds::Weights };
+        let mut stepper = Stepper { forward, unrounded, visit };
+        fold(&self.network.layers, &mut stepper, Computed::of(input, input)?)?;
         Ok(())
     }
 }
@@ -120,67 +121,85 @@ pub struct Computed {
     /// In 64-bit floats, of inputs that are off by up to a unit in the last place of 32-bit ones: how much the layer magnifies
     /// what anybody rounds. A norm does, whose channels differ little from a large mean.
     pub shaken: Tensor,
+    /// In 64-bit floats, of inputs before they were rounded to 16 bits: a runtime that computes in more may leave that out
+    /// between two layers.
+    pub unrounded: Tensor,
 }
 
 impl Computed {
-    fn of(numbers: &Tensor) -> Result<Self, TchError> {
+    fn of(numbers: &Tensor, unrounded: &Tensor) -> Result<Self, TchError> {
         let exact = numbers.f_to_kind(Kind::Double)?;
         // Multiples of the golden ratio, without their whole parts, lie in no order and everywhere alike.
         let places = Tensor::f_arange(exact.numel() as i64, (Kind::Double, exact.device()))?;
         let off = (places * 0.618_033_988_749_894_9).f_frac()? * 2.0 - 1.0;
         let off = off.f_view(exact.size().as_slice())? * f64::from(f32::EPSILON);
         let shaken = exact.f_mul(&(off + 1.0))?;
-        Ok(Self { exact, float: numbers.f_to_kind(Kind::Float)?, shaken })
+        let unrounded = unrounded.f_to_kind(Kind::Double)?;
+        Ok(Self { exact, float: numbers.f_to_kind(Kind::Float)?, shaken, unrounded })
     }
 }
 
 /// A walk that lets go on with other numbers than it found.
 struct Stepper<'a, V> {
     forward: Forward<'a>,
+    unrounded: Forward<'a>,
     visit: V,
 }
 
 impl<V> Stepper<'_, V> {
     fn next<E: From<TchError>>(&mut self, found: Computed) -> Result<Computed, E>
     where
-        V: FnMut(&Computed) -> Result<Option<Tensor>, E>,
+        V: FnMut(&Computed) -> Result<Option<[Tensor; 2]>, E>,
     {
         match (self.visit)(&found)? {
-            Some(instead) => Ok(Computed::of(&instead)?),
+            Some([instead, unrounded]) => Ok(Computed::of(&instead, &unrounded)?),
             None => Ok(found),
         }
     }
 }
 
-impl<E: From<TchError>, V: FnMut(&Computed) -> Result<Option<Tensor>, E>> Backend for Stepper<'_, V> {
+impl<E: From<TchError>, V: FnMut(&Computed) -> Result<Option<[Tensor; 2]>, E>> Backend for Stepper<'_, V> {
     type Value = Computed;
     type Error = E;
 
     fn share(&mut self, value: &Computed) -> Computed {
-        let [exact, float, shaken] = [&value.exact, &value.float, &value.shaken].map(|numbers| numbers.shallow_clone());
-        Computed { exact, float, shaken }
+        let Computed { exact, float, shaken, unrounded } = value;
+        let [exact, float, shaken, unrounded] = [exact, float, shaken, unrounded].map(Tensor::shallow_clone);
+        Computed { exact, float, shaken, unrounded }
     }
 
     fn leaf(&mut self, layer: &Layer, x: Computed) -> Result<Computed, E> {
         let exact = self.forward.leaf(layer, x.exact)?;
         let float = self.forward.leaf(layer, x.float)?;
         let shaken = self.forward.leaf(layer, x.shaken)?;
-        self.next(Computed { exact, float, shaken })
+        let unrounded = self.unrounded.leaf(layer, x.unrounded)?;
+        self.next(Computed { exact, float, shaken, unrounded })
     }
 
     fn join(&mut self, join: Join, body: Computed, carried: Computed) -> Result<Computed, E> {
         let exact = self.forward.join(join, body.exact, carried.exact)?;
         let float = self.forward.join(join, body.float, carried.float)?;
         let shaken = self.forward.join(join, body.shaken, carried.shaken)?;
-        self.next(Computed { exact, float, shaken })
+        let unrounded = self.unrounded.join(join, body.unrounded, carried.unrounded)?;
+        self.next(Computed { exact, float, shaken, unrounded })
     }
 }
 
 struct Forward<'a> {
     weights: &'a Weights,
     precision: Precision,
-    /// Whether a convolution's output is rounded to the precision too.
-    rounds_results: bool,
+    rounds: Rounds,
+}
+
+/// What of a convolution is rounded to 16 bits, where it is computed in them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rounds {
+    /// Its weights.
+    Weights,
+    /// Its input too.
+    Inputs,
+    /// Its output too.
+    All,
 }
 
 impl Forward<'_> {
@@ -198,14 +217,15 @@ impl Forward<'_> {
             Precision::Bf16 => tensor.f_to_kind(Kind::BFloat16),
             Precision::F16 => rounded(tensor),
         };
-        Ok([cast(x)?, cast(&weight)?, cast(&bias)?])
+        let x = if self.rounds == Rounds::Weights { x.shallow_clone() } else { cast(x)? };
+        Ok([x, cast(&weight)?, cast(&bias)?])
     }
 
     /// A convolution's output as the next layer takes it.
     fn result(&self, y: Tensor) -> Result<Tensor, TchError> {
         match self.precision {
             Precision::Bf16 => y.f_to_kind(Kind::Float),
-            Precision::F16 if self.rounds_results => rounded(&y),
+            Precision::F16 if self.rounds == Rounds::All => rounded(&y),
             Precision::F32 | Precision::F16 => Ok(y),
         }
     }
