@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use models::pixels;
-use models_onnx::Io;
-use pictures::{Picture, crop, resize, shorter_size};
+use image::{DynamicImage, ImageBuffer, Pixel, Primitive, Rgb};
+use pictures::{photo, shorter_size};
 
 use crate::contract::Sizes;
 
@@ -135,69 +134,71 @@ pub struct TooLarge {
     pub most: u64,
 }
 
-/// A picture's numbers in the order in which a model takes and gives them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Pixels {
-    /// `[3, height, width]` in [-1, 1].
-    Planes(Vec<f32>),
-    /// `[height, width, 3]`.
-    Bytes(Vec<u8>),
-}
-
-/// A picture as the network sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fitted {
-    /// Its numbers, padding included.
-    pub pixels: Pixels,
-    /// Columns and rows with the padding.
-    pub padded: (u32, u32),
-    /// Columns and rows without it; the padding is right and below, so that the
-    /// network's grid begins where the picture does, as in training.
+/// Where a picture lies in what the network sees: known from its size alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Columns and rows of the picture.
+    pub picture: (u32, u32),
+    /// Columns and rows once it is scaled.
     pub content: (u32, u32),
+    /// Columns and rows with the padding, which is right and below, so that the network's grid begins where the picture
+    /// does, as in training.
+    pub padded: (u32, u32),
 }
 
-/// Scales a picture as `fit` says, pads it by reflection to a size that the network takes, and brings it to what the
-/// model's graph takes.
-///
-/// # Errors
-/// If it would then have more than `most` pixels, or more than the model takes; nothing is allocated before that is known.
-pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, io: Io, most: u64) -> Result<Fitted, FitError> {
-    let content = fit.scaled(picture.dimensions(), sizes);
-    let (width, height) = content;
-    if u64::from(width) * u64::from(height) > most {
-        return Err(TooLarge { width, height, most }.into());
-    }
-    if let Some(fixed) = sizes.fixed.filter(|fixed| width > fixed.0 || height > fixed.1) {
-        return Err(FitError::Fixed { width, height, fixed });
-    }
-    let scaled = resize(picture, width, height);
-    let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
-    let padded = sizes.fixed.unwrap_or_else(|| (legal(width), legal(height)));
-    let whole = match padded == content {
-        true => scaled,
-        false => Picture::from_fn(padded.0, padded.1, |x, y| {
-            *scaled.get_pixel(mirrored(x, content.0), mirrored(y, content.1))
-        }),
-    };
-    let pixels = match io {
-        Io::Uint8 => Pixels::Bytes(whole.into_raw()),
-        Io::Float | Io::F16 => {
-            let mut planes = vec![0.0; whole.as_raw().len()];
-            pixels::to_planes(&whole, &mut planes);
-            Pixels::Planes(planes)
+impl Placement {
+    /// Scales a picture of some size as `fit` says, and pads it to a size that the network takes.
+    ///
+    /// # Errors
+    /// If it would then have more than `most` pixels, or more than the model takes.
+    pub fn new(picture: (u32, u32), fit: Fit, sizes: Sizes, most: u64) -> Result<Self, FitError> {
+        let content = fit.scaled(picture, sizes);
+        let (width, height) = content;
+        if u64::from(width) * u64::from(height) > most {
+            return Err(TooLarge { width, height, most }.into());
         }
-    };
-    Ok(Fitted { pixels, padded, content })
-}
+        if let Some(fixed) = sizes.fixed.filter(|fixed| width > fixed.0 || height > fixed.1) {
+            return Err(FitError::Fixed { width, height, fixed });
+        }
+        let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
+        let padded = sizes.fixed.unwrap_or_else(|| (legal(width), legal(height)));
+        Ok(Self { picture, content, padded })
+    }
 
-/// The translated picture without the padding, from numbers of the padded size.
-pub fn unfit(pixels: Pixels, padded: (u32, u32), content: (u32, u32)) -> Picture {
-    let bytes = match pixels {
-        Pixels::Planes(planes) => pixels::to_interleaved(&planes),
-        Pixels::Bytes(bytes) => bytes,
-    };
-    let whole = Picture::from_raw(padded.0, padded.1, bytes).expect("three bytes a pixel");
-    crop(&whole, 0, 0, content.0, content.1)
+    /// Pixels that the network sees.
+    pub fn pixels(&self) -> u64 {
+        u64::from(self.padded.0) * u64::from(self.padded.1)
+    }
+
+    /// The picture as the network sees it: scaled, padded by reflection.
+    pub fn apply(&self, picture: &DynamicImage) -> DynamicImage {
+        let scaled = photo::resize(picture, self.content.0, self.content.1);
+        if self.padded == self.content {
+            return scaled;
+        }
+        match &scaled {
+            DynamicImage::ImageRgb16(scaled) => self.padded(scaled).into(),
+            other => self.padded(&other.to_rgb8()).into(),
+        }
+    }
+
+    fn padded<T: Primitive>(&self, scaled: &ImageBuffer<Rgb<T>, Vec<T>>) -> ImageBuffer<Rgb<T>, Vec<T>>
+    where
+        Rgb<T>: Pixel<Subpixel = T>,
+    {
+        let ((columns, rows), (width, height)) = (self.content, self.padded);
+        ImageBuffer::from_fn(width, height, |x, y| *scaled.get_pixel(mirrored(x, columns), mirrored(y, rows)))
+    }
+
+    /// The translated picture without the padding, from what the network makes of [`Self::apply`]; `scale` times as wide
+    /// and high. With `restore` it gets the size of the picture that it is of.
+    pub fn undo(&self, translated: &DynamicImage, scale: u32, restore: bool) -> DynamicImage {
+        let content = translated.crop_imm(0, 0, self.content.0 * scale, self.content.1 * scale);
+        match restore {
+            true => photo::resize(&content, self.picture.0, self.picture.1),
+            false => content,
+        }
+    }
 }
 
 /// Where the pixel at `place` of the padded side comes from: mirrored at the edges without repeating them, back and forth

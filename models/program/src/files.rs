@@ -63,8 +63,50 @@ impl Unfinished {
     /// # Errors
     /// The system's, with the path; what was there stays.
     pub fn finish(self) -> io::Result<()> {
+        sync_folder(folder_of(&self.rename()?))
+    }
+
+    /// Moves it to its place, which is given back. A power failure may undo that until its folder is flushed:
+    /// [`sync_folder`].
+    ///
+    /// # Errors
+    /// Those of [`Self::finish`].
+    pub fn rename(self) -> io::Result<PathBuf> {
         self.file.persist(&self.place).map_err(|error| cannot_write(&self.place, &error.error))?;
-        sync_folder(folder_of(&self.place))
+        Ok(self.place)
+    }
+}
+
+/// A file that grows beside its place, line by line, and takes it when it is whole. It is removed where it never is.
+#[derive(Debug)]
+pub struct Growing(Unfinished);
+
+impl Growing {
+    /// Begins it. Missing folders are made.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub fn begin(place: &Path) -> io::Result<Self> {
+        Unfinished::write(place, &[]).map(Self)
+    }
+
+    /// Flushes it to the disk and moves it to its place, whatever is there.
+    ///
+    /// # Errors
+    /// The system's, with the path; what was there stays.
+    pub fn finish(self) -> io::Result<()> {
+        self.0.file.as_file().sync_all().map_err(|error| cannot_write(&self.0.place, &error))?;
+        self.0.finish()
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.file.write(bytes).map_err(|error| cannot_write(&self.0.place, &error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // nothing is held back here
     }
 }
 
