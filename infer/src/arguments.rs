@@ -7,23 +7,21 @@ use program::{ConsoleArguments, Device};
 
 use crate::contract::MOST_AT_ONCE;
 use crate::fit::Fit;
+use crate::plan::PlanArguments;
 
 /// Translate pictures with an exported generator
 ///
-/// Directories are mirrored below the output directory; an output keeps its input's name and format. What is there
-/// already is left and counted as skipped.
+/// Directories are mirrored below the output directory; an output keeps its input's name, and the format that this says.
+/// What is there already is left and counted as skipped.
 #[derive(Debug, Parser)]
 #[command(name = "infer", version)]
 pub struct Arguments {
     /// ONNX file that `exporter` wrote
     #[arg(short, long, value_name = "FILE")]
     pub model: PathBuf,
-    /// Pictures or directories of them
-    #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<PathBuf>,
-    /// Directory for the translated pictures
-    #[arg(value_name = "OUTPUT")]
-    pub output: PathBuf,
+    /// Which pictures, and where to.
+    #[command(flatten)]
+    pub plan: PlanArguments,
     /// Size that the network sees: train, native, squash or a number
     ///
     /// train scales the shorter side to the model's training size, a number to that many pixels; native leaves the

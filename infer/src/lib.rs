@@ -26,7 +26,7 @@ use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result}
 pub use arguments::Arguments;
 use contract::{Contract, ContractError};
 use pipeline::Pipeline;
-use plan::Plan;
+use plan::{Item, Plan};
 use report::Summary;
 
 /// From one line of progress to the next where nobody watches a bar.
@@ -47,16 +47,24 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (contract, data) =
         read(&file, model).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
     let batch = batch(arguments.batch, contract.interface.batch)?;
-    let plan = Plan::make(&arguments.inputs, &arguments.output, arguments.overwrite)?;
+    let plan = Plan::make(&arguments.plan)?;
+    plan.notes.iter().for_each(|note| console.say(note));
+    if arguments.plan.dry_run {
+        plan.print(arguments.json);
+        return Ok(Exit::Done);
+    }
+    let planned = plan.items.len();
+    let work = left_to_do(plan.items, arguments.overwrite);
+    let skipped = planned - work.len();
     let options = Options { device: arguments.device, threads: arguments.threads, ..Options::default() };
     let session = Session::with_data(&file, data, options)
         .with_context(|| model.display().to_string())
         .or_exit(Exit::CannotStart)?;
-    fs_err::create_dir_all(&arguments.output).or_exit(Exit::CannotStart)?;
+    fs_err::create_dir_all(&arguments.plan.output).or_exit(Exit::CannotStart)?;
     interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
 
-    say_what_will_run(&console, &arguments, &contract, &session, &plan);
-    let bar = console.start_bar(plan.work.len() as u64, "pictures");
+    say_what_will_run(&console, &arguments, &contract, &session, [work.len(), skipped]);
+    let bar = console.start_bar(work.len() as u64, "pictures");
     let most_pixels = memory::most_pixels(&session, contract.bytes_per_pixel);
     let pipeline = Pipeline {
         sizes: contract.sizes,
@@ -66,10 +74,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         whole_batches: contract.interface.batch.is_some(),
         most_pixels,
     };
-    let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
+    let mut summary = Summary { skipped, ..Summary::default() };
     let device = session.device();
     let mut said = Instant::now();
-    pipeline.run(session, plan.work, |outcome| {
+    pipeline.run(session, work, |outcome| {
         bar.inc(1);
         bar.set_message(format!("{:.1} pictures/s", bar.per_sec()));
         if let Err(reason) = &outcome.result {
@@ -78,15 +86,15 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         summary.count(&outcome);
         if !console.has_visible_bar() && said.elapsed() >= SAY_EVERY {
             said = Instant::now();
-            console.say(format!("{summary} of {}, {:.1} pictures/s", plan.planned, bar.per_sec()));
+            console.say(format!("{summary} of {planned}, {:.1} pictures/s", bar.per_sec()));
         }
     });
     console.end_bar();
 
-    let stopped = interrupt::requested() && summary.done() < plan.planned;
+    let stopped = interrupt::requested() && summary.done() < planned;
     if stopped {
         let again = if arguments.overwrite { "the same command without --overwrite" } else { "the same command" };
-        console.always(format!("stopped with {} pictures left; {again} goes on", plan.planned - summary.done()));
+        console.always(format!("stopped with {} pictures left; {again} goes on", planned - summary.done()));
     }
     console.say(format!("took {} on {device}", duration(start.elapsed())));
     match arguments.json {
@@ -108,6 +116,13 @@ fn read<'a>(file: &Bytes, path: &'a Path) -> Result<(Contract, Option<&'a Path>)
     Ok((contract, models_onnx::check_data(&model, folder)?.then_some(folder)))
 }
 
+/// Those whose output is not there already. A directory in an output's place is no translation: writing it fails, and
+/// says so.
+fn left_to_do(items: Vec<Item>, overwrite: bool) -> Vec<Item> {
+    let is_there = |item: &Item| item.output.exists() && !item.output.is_dir();
+    items.into_iter().filter(|item| overwrite || !is_there(item)).collect()
+}
+
 /// Pictures at once.
 fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
     match (asked, fixed) {
@@ -119,14 +134,20 @@ fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
     }
 }
 
-fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, session: &Session, plan: &Plan) {
+fn say_what_will_run(
+    console: &Console,
+    arguments: &Arguments,
+    contract: &Contract,
+    session: &Session,
+    [work, skipped]: [usize; 2],
+) {
     let because = session.reason().map(|reason| format!(" (no CUDA: {reason})")).unwrap_or_default();
     console.say(format!("model     {}: {}", arguments.model.display(), contract.describe()));
     console.say(format!("device    {}{because}", session.device()));
-    let skipped = match plan.skipped {
+    let skipped = match skipped {
         0 => String::new(),
         skipped => format!("; {skipped} are there already and stay (--overwrite replaces them)"),
     };
-    console.say(format!("pictures  {} to translate{skipped}", plan.work.len()));
+    console.say(format!("pictures  {work} to translate{skipped}"));
     console.say(format!("size      {}", arguments.fit.describe(contract.sizes)));
 }

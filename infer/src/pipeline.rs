@@ -17,13 +17,12 @@ use std::thread;
 use anyhow::bail;
 use models_onnx::Io;
 use models_runtime::{Session, SessionError};
-use pictures::Format;
 use program::{files, interrupt};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::contract::Sizes;
 use crate::fit::{Fit, Fitted, Pixels, fit, unfit};
-use crate::plan::Item;
+use crate::plan::{Format, Item};
 use crate::report::Outcome;
 
 /// How pictures go through a session.
@@ -47,7 +46,6 @@ pub struct Pipeline {
 /// A picture between decoding and encoding.
 struct Decoded {
     item: Item,
-    format: Format,
     fitted: Fitted,
 }
 
@@ -119,11 +117,11 @@ impl Pipeline {
 
     fn decode(self, item: Item) -> Result<Decoded, Outcome> {
         let read = || {
-            let (picture, format) = pictures::read_with_format(&item.input)?;
-            anyhow::Ok((format, fit(&picture, self.fit, self.sizes, self.io, self.most_pixels)?))
+            let picture = pictures::read(&item.input)?;
+            anyhow::Ok(fit(&picture, self.fit, self.sizes, self.io, self.most_pixels)?)
         };
         match read() {
-            Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
+            Ok(fitted) => Ok(Decoded { item, fitted }),
             Err(error) => Err(Outcome { input: item.input, result: Err(error) }),
         }
     }
@@ -226,7 +224,8 @@ fn write(picture: &Decoded, pixels: Pixels) -> anyhow::Result<()> {
         bail!("the network gives NaN for it");
     }
     let Fitted { padded, content, .. } = picture.fitted;
-    let bytes = pictures::encode(&unfit(pixels, padded, content), picture.format)?;
     let output: &PathBuf = &picture.item.output;
+    let format = Format::of(output).expect("a plan's outputs say their format");
+    let bytes = pictures::encode(&unfit(pixels, padded, content), format.into())?;
     Ok(files::write_whole(output, &bytes)?)
 }
