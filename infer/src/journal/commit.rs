@@ -32,7 +32,12 @@ struct JournalFile {
     file: fs_err::File,
     /// Whether it ends in the middle of a line.
     is_torn: bool,
+    /// Lines behind the last `closed`; none where one of them is of a translation that did not take its place.
+    open: Option<usize>,
 }
+
+/// After so many lines it is noted that all of them are in their place.
+const CLOSED_EVERY: usize = 1000;
 
 /// Why a translation is not done.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +53,7 @@ impl Commits {
     /// Opens a journal that is there for more lines.
     pub(super) fn open(path: &Path, recipe: Option<Line>) -> io::Result<Self> {
         let file = fs_err::OpenOptions::new().append(true).open(path)?;
-        let mut file = JournalFile { file, is_torn: false };
+        let mut file = JournalFile { file, is_torn: false, open: Some(0) };
         if let Some(recipe) = recipe {
             file.write(&text(&recipe))?;
         }
@@ -94,6 +99,7 @@ impl JournalFile {
             outputs.push((number, output));
         }
         if let Err(error) = self.write(&lines) {
+            self.open = None;
             return outputs.into_iter().map(|(number, _)| (number, Err(not_committed(&error, false)))).collect();
         }
         let renamed: Vec<(u64, io::Result<PathBuf>)> =
@@ -110,6 +116,12 @@ impl JournalFile {
                 result.as_ref().map_err(|error| not_committed(error, true)).copied()
             });
             ended.push((number, result));
+        }
+        self.open = self.open.filter(|_| ended.iter().all(|(_, result)| result.is_ok())).map(|open| open + ended.len());
+        if self.open.is_some_and(|open| open >= CLOSED_EVERY) {
+            // No picture fails for its sake: without it, more is read again after a kill.
+            let _unnoted = self.write(&text(&Line::Closed { closed: true }));
+            self.open = Some(0);
         }
         ended
     }

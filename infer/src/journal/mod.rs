@@ -4,7 +4,7 @@
 //! journal does not know. The reverse can be: a program that was killed in between leaves a line whose output is missing or
 //! an older one. Lines behind the last `closed` are therefore believed only where the output has the hash that they say.
 //! At its end a run writes the journal anew, sorted and closed: however often it was stopped, the directory is in the end
-//! the same to the byte.
+//! the same to the byte. A long run also writes `closed` now and then, so that little has to be read again after a kill.
 //!
 //! The directory itself is locked meanwhile (flock(2), which a kill gives back): a second run is refused.
 
@@ -141,9 +141,9 @@ impl Journal {
         self.is_locked
     }
 
-    /// Whether the run before this one was killed.
-    pub fn was_left_open(&self) -> bool {
-        !self.is_closed
+    /// Whether the run before this one was killed, or there may have been one that was before it wrote anything.
+    fn was_left_open(&self) -> bool {
+        !self.is_closed || self.unreadable > 0 || !self.path().exists()
     }
 
     /// Lines that could not be read: what they said is not known any more.
@@ -194,9 +194,7 @@ impl Journal {
             let mut folders: HashSet<&Path> = outputs.map(files::folder_of).collect();
             folders.insert(&self.folder);
             folders.into_iter().try_for_each(files::remove_unfinished)?;
-        }
-        // Written anew where it does not end with a whole line; else it grows.
-        if self.unreadable > 0 || self.was_left_open() || !self.path().exists() {
+            // It may end in the middle of a line.
             files::write_whole(&self.path(), self.text(false).as_bytes())?;
         }
         let recipe = (!self.recipes.contains_key(&self.recipe.recipe)).then(|| Line::Recipe(self.recipe.clone()));
@@ -255,12 +253,18 @@ impl Journal {
         Ok(())
     }
 
-    fn text(&self, closed: bool) -> String {
+    /// What is sure, the end of that, and what is not.
+    fn text(&self, is_closed: bool) -> String {
+        let sure = self.entries.iter().filter_map(|(name, entry)| match self.doubtful.get(name) {
+            None => Some(entry),
+            Some(before) => before.as_ref(),
+        });
+        let doubtful = self.doubtful.keys().filter_map(|name| self.entries.get(name));
         let recipes = self.recipes.values().cloned().map(Line::Recipe);
-        let entries = self.entries.values().cloned().map(Line::Entry);
-        let end = closed.then_some(Line::Closed { closed });
-        let lines = [Line::Format { journal: VERSION }].into_iter().chain(recipes).chain(entries).chain(end);
-        lines.map(|line| text(&line)).collect()
+        let lines = [Line::Format { journal: VERSION }].into_iter().chain(recipes);
+        let lines = lines.chain(sure.cloned().map(Line::Entry));
+        let end = (is_closed || !self.entries.is_empty()).then_some(Line::Closed { closed: true });
+        lines.chain(end).chain(doubtful.cloned().map(Line::Entry)).map(|line| text(&line)).collect()
     }
 }
 
