@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use program::{ConsoleArguments, Device};
+use program::ConsoleArguments;
 
-use crate::contract::MOST_AT_ONCE;
+use crate::contract::{ContractArguments, MOST_AT_ONCE};
+use crate::device::DeviceArguments;
 use crate::fit::Fit;
 
 /// Translate pictures with an exported generator
@@ -15,15 +16,15 @@ use crate::fit::Fit;
 #[derive(Debug, Parser)]
 #[command(name = "infer", version)]
 pub struct Arguments {
-    /// ONNX file that `exporter` wrote
+    /// ONNX file that `exporter` wrote, or any other that makes pictures of pictures
     #[arg(short, long, value_name = "FILE")]
     pub model: PathBuf,
     /// Pictures or directories of them
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Directory for the translated pictures
-    #[arg(value_name = "OUTPUT")]
-    pub output: PathBuf,
+    #[arg(required = true, value_name = "OUTPUT")]
+    pub output: Option<PathBuf>,
     /// Size that the network sees: train, native, squash or a number
     ///
     /// train scales the shorter side to the model's training size, a number to that many pixels; native leaves the
@@ -35,18 +36,18 @@ pub struct Arguments {
     /// Pictures of one size that the network sees at once [default: 1, or what the model takes]
     #[arg(long, value_name = "N", value_parser = batch)]
     pub batch: Option<usize>,
-    /// auto, cpu, cuda or cuda:N
-    #[arg(long, default_value_t, value_name = "DEVICE")]
-    pub device: Device,
-    /// Threads that the network runs on [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    pub threads: Option<usize>,
+    /// Where the network runs.
+    #[command(flatten)]
+    pub device: DeviceArguments,
     /// Replace outputs that are there already
     #[arg(long)]
     pub overwrite: bool,
     /// Print the counts as a line of JSON
     #[arg(long)]
     pub json: bool,
+    /// What the model does not say of itself.
+    #[command(flatten)]
+    pub contract: ContractArguments,
     /// Flags of every program.
     #[command(flatten)]
     pub console: ConsoleArguments,
@@ -56,11 +57,8 @@ fn batch(text: &str) -> Result<usize, String> {
     between(text, MOST_AT_ONCE)
 }
 
-fn threads(text: &str) -> Result<usize, String> {
-    between(text, 1024)
-}
-
-fn between(text: &str, most: usize) -> Result<usize, String> {
+/// A number from 1 on.
+pub(crate) fn between(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("must be a number from 1 to {most}"))
 }

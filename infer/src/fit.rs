@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use models::pixels;
-use models_onnx::Io;
+use image::DynamicImage;
 use pictures::{Picture, crop, resize, shorter_size};
 
 use crate::contract::Sizes;
+use crate::numbers::{Conversion, NotANumber, Numbers, NumbersRef};
 
 /// The size that the network sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl fmt::Display for Fit {
 impl Fit {
     /// What happens to the size, in plain words: shrinking photos must not surprise.
     pub fn describe(self, sizes: Sizes) -> String {
-        let Sizes { training, usual: size, multiple, fixed, .. } = sizes;
+        let Sizes { training, usual, multiple, fixed, .. } = sizes;
         let known = if training.is_some() { "the training size" } else { "the training size is unknown" };
         let padded = match (fixed, multiple) {
             (Some((width, height)), _) => {
@@ -69,24 +69,25 @@ impl Fit {
                 Self::Native | Self::Shorter(_) => {}
             }
         }
-        match self {
-            Self::Train => {
+        match (self, usual) {
+            (Self::Train | Self::Squash, None) => format!("as it is, since the model says no training size; {padded}"),
+            (Self::Train, Some(size)) => {
                 format!("the shorter side is scaled to {size} ({known}; --fit native keeps it); {padded}")
             }
-            Self::Native => format!("as it is; {padded}"),
-            Self::Shorter(pixels) => format!("the shorter side is scaled to {pixels}; {padded}"),
-            Self::Squash => format!("squashed to {size}×{size}, {known}"),
+            (Self::Native, _) => format!("as it is; {padded}"),
+            (Self::Shorter(pixels), _) => format!("the shorter side is scaled to {pixels}; {padded}"),
+            (Self::Squash, Some(size)) => format!("squashed to {size}×{size}, {known}"),
         }
     }
 
     /// Columns and rows of a picture once it is scaled.
     fn scaled(self, picture: (u32, u32), sizes: Sizes) -> (u32, u32) {
         match (self, sizes.fixed) {
-            (Self::Train, None) => shorter_size(picture, sizes.usual),
+            (Self::Train, None) => sizes.usual.map_or(picture, |size| shorter_size(picture, size)),
             (Self::Train, Some(room)) => fitting_into(room, picture),
             (Self::Native, _) => picture,
             (Self::Shorter(pixels), _) => shorter_size(picture, pixels),
-            (Self::Squash, fixed) => fixed.unwrap_or((sizes.usual, sizes.usual)),
+            (Self::Squash, fixed) => fixed.or(sizes.usual.map(|size| (size, size))).unwrap_or(picture),
         }
     }
 }
@@ -135,20 +136,11 @@ pub struct TooLarge {
     pub most: u64,
 }
 
-/// A picture's numbers in the order in which a model takes and gives them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Pixels {
-    /// `[3, height, width]` in [-1, 1].
-    Planes(Vec<f32>),
-    /// `[height, width, 3]`.
-    Bytes(Vec<u8>),
-}
-
 /// A picture as the network sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     /// Its numbers, padding included.
-    pub pixels: Pixels,
+    pub numbers: Numbers,
     /// Columns and rows with the padding.
     pub padded: (u32, u32),
     /// Columns and rows without it; the padding is right and below, so that the
@@ -161,7 +153,7 @@ pub struct Fitted {
 ///
 /// # Errors
 /// If it would then have more than `most` pixels, or more than the model takes; nothing is allocated before that is known.
-pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, io: Io, most: u64) -> Result<Fitted, FitError> {
+pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, conversion: Conversion, most: u64) -> Result<Fitted, FitError> {
     let content = fit.scaled(picture.dimensions(), sizes);
     let (width, height) = content;
     if u64::from(width) * u64::from(height) > most {
@@ -179,25 +171,23 @@ pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, io: Io, most: u64) -> Resu
             *scaled.get_pixel(mirrored(x, content.0), mirrored(y, content.1))
         }),
     };
-    let pixels = match io {
-        Io::Uint8 => Pixels::Bytes(whole.into_raw()),
-        Io::Float | Io::F16 => {
-            let mut planes = vec![0.0; whole.as_raw().len()];
-            pixels::to_planes(&whole, &mut planes);
-            Pixels::Planes(planes)
-        }
-    };
-    Ok(Fitted { pixels, padded, content })
+    let numbers = conversion.to_numbers(&DynamicImage::ImageRgb8(whole));
+    Ok(Fitted { numbers, padded, content })
 }
 
-/// The translated picture without the padding, from numbers of the padded size.
-pub fn unfit(pixels: Pixels, padded: (u32, u32), content: (u32, u32)) -> Picture {
-    let bytes = match pixels {
-        Pixels::Planes(planes) => pixels::to_interleaved(&planes),
-        Pixels::Bytes(bytes) => bytes,
-    };
-    let whole = Picture::from_raw(padded.0, padded.1, bytes).expect("three bytes a pixel");
-    crop(&whole, 0, 0, content.0, content.1)
+/// The translated picture without the padding, from numbers of the padded size, both `scale` times as large.
+///
+/// # Errors
+/// If there is NaN among them.
+pub fn unfit(
+    numbers: NumbersRef<'_>,
+    conversion: Conversion,
+    scale: u32,
+    padded: (u32, u32),
+    content: (u32, u32),
+) -> Result<Picture, NotANumber> {
+    let whole = conversion.to_picture(numbers, scale * padded.0, scale * padded.1, false)?;
+    Ok(crop(&whole.into_rgb8(), 0, 0, scale * content.0, scale * content.1))
 }
 
 /// Where the pixel at `place` of the padded side comes from: mirrored at the edges without repeating them, back and forth
@@ -214,10 +204,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::contract::{Element, Layout, Tensor};
+    use crate::numbers::Normalization;
+
+    fn conversion(element: Element) -> Conversion {
+        let layout = if element == Element::U8 { Layout::Nhwc } else { Layout::Nchw };
+        let normalization = Normalization { range: [-1.0, 1.0], mean: [0.0; 3], std: [1.0; 3] };
+        Conversion::new([Tensor { element, layout }; 2], normalization, [-1.0, 1.0], false, 1)
+    }
 
     /// The sizes of a paper generator: multiples of 4, 8 or more.
     fn sizes(training: u32) -> Sizes {
-        Sizes { training: Some(training), usual: training, multiple: 4, smallest: 8, fixed: None }
+        Sizes { training: Some(training), usual: Some(training), multiple: 4, smallest: 8, fixed: None }
     }
 
     #[test]
@@ -239,10 +237,12 @@ mod tests {
     #[test]
     fn a_thin_strip_is_refused_before_it_fills_the_memory() {
         let strip = Picture::new(1, 60_000);
-        let refused = |chosen| fit(&strip, chosen, sizes(256), Io::Float, 50_000_000).expect_err("256×15360000 pixels");
+        let refused = |chosen| {
+            fit(&strip, chosen, sizes(256), conversion(Element::F32), 50_000_000).expect_err("256×15360000 pixels")
+        };
         assert_eq!(refused(Fit::Train), TooLarge { width: 256, height: 15_360_000, most: 50_000_000 }.into());
         assert!(refused(Fit::Shorter(65_535)).to_string().contains("room for 50 million at most"));
-        assert!(fit(&strip, Fit::Native, sizes(256), Io::Float, 50_000_000).is_ok());
+        assert!(fit(&strip, Fit::Native, sizes(256), conversion(Element::F32), 50_000_000).is_ok());
     }
 
     #[test]
@@ -257,10 +257,12 @@ mod tests {
             (Fit::Shorter(20), (40, 20), (40, 20)),
         ];
         for (chosen, (width, height), content) in cases {
-            let fitted = fit(&Picture::new(width, height), chosen, sizes, Io::Uint8, u64::MAX).expect("it has room");
+            let fitted = fit(&Picture::new(width, height), chosen, sizes, conversion(Element::U8), u64::MAX)
+                .expect("it has room");
             assert_eq!((fitted.content, fitted.padded), (content, (48, 32)), "{chosen} {width}×{height}");
         }
-        let refused = fit(&Picture::new(49, 5), Fit::Native, sizes, Io::Uint8, u64::MAX).expect_err("49 columns");
+        let refused =
+            fit(&Picture::new(49, 5), Fit::Native, sizes, conversion(Element::U8), u64::MAX).expect_err("49 columns");
         assert_eq!(
             refused.to_string(),
             "would be 49×5 pixels for the network, and the model takes 48×32 only; use --fit train or squash"
@@ -273,22 +275,19 @@ mod tests {
             width in 1..70_u32,
             height in 1..70_u32,
             training in 8..40_u32,
-            io in prop_oneof![Just(Io::Float), Just(Io::Uint8)],
+            element in prop_oneof![Just(Element::F32), Just(Element::U8)],
             chosen in prop_oneof![Just(Fit::Train), Just(Fit::Native), Just(Fit::Squash), (1..50_u32).prop_map(Fit::Shorter)],
         ) {
             let sizes = sizes(training);
             let picture = Picture::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
-            let fitted = fit(&picture, chosen, sizes, io, u64::MAX).expect("there is room");
+            let fitted = fit(&picture, chosen, sizes, conversion(element), u64::MAX).expect("there is room");
             let (padded_width, padded_height) = fitted.padded;
             for side in [padded_width, padded_height] {
                 prop_assert!(side % 4 == 0 && side >= 8, "{side}");
             }
-            let numbers = match &fitted.pixels {
-                Pixels::Planes(planes) => planes.len(),
-                Pixels::Bytes(bytes) => bytes.len(),
-            };
-            prop_assert_eq!(numbers as u32, 3 * padded_width * padded_height);
-            let back = unfit(fitted.pixels, fitted.padded, fitted.content);
+            prop_assert_eq!(fitted.numbers.view().len() as u32, 3 * padded_width * padded_height);
+            let numbers = fitted.numbers.view();
+            let back = unfit(numbers, conversion(element), 1, fitted.padded, fitted.content).expect("numbers");
             prop_assert_eq!(back.dimensions(), fitted.content);
             let (scaled_width, scaled_height) = chosen.scaled((width, height), sizes);
             prop_assert_eq!(&back, &resize(&picture, scaled_width, scaled_height));

@@ -5,12 +5,14 @@
 //! ```
 //!
 //! [`plan`] names every output before any work, [`contract`] says what the model wants, [`fit`] brings pictures to a size
-//! that it takes and back, [`pipeline`] decodes and encodes around the one session, [`report`] counts.
+//! that it takes and back, [`numbers`] are pictures as it has them, [`pipeline`] decodes and encodes around the one session, [`report`] counts.
 
 mod arguments;
 pub mod contract;
+mod device;
 pub mod fit;
 mod memory;
+pub mod numbers;
 pub mod pipeline;
 pub mod plan;
 pub mod report;
@@ -20,11 +22,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
-use models_runtime::{Options, Session};
+use models_runtime::Session;
 use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result};
 
 pub use arguments::Arguments;
-use contract::{Contract, ContractError};
+use contract::{Contract, ContractArguments, ContractError};
 use pipeline::Pipeline;
 use plan::Plan;
 use report::Summary;
@@ -44,15 +46,20 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let file =
         std::fs::read(model).with_context(|| format!("--model {}", model.display())).or_exit(Exit::CannotStart)?;
     let file = Bytes::from(file);
-    let (contract, data) =
-        read(&file, model).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
-    let batch = batch(arguments.batch, contract.interface.batch)?;
-    let plan = Plan::make(&arguments.inputs, &arguments.output, arguments.overwrite)?;
-    let options = Options { device: arguments.device, threads: arguments.threads, ..Options::default() };
-    let session = Session::with_data(&file, data, options)
+    let contract = read(&file, model, &arguments.contract)
         .with_context(|| model.display().to_string())
         .or_exit(Exit::CannotStart)?;
-    fs_err::create_dir_all(&arguments.output).or_exit(Exit::CannotStart)?;
+    if arguments.contract.print_contract {
+        print_result(contract.print());
+        return Ok(Exit::Done);
+    }
+    let output = arguments.output.as_deref().expect("required unless --print-contract");
+    let batch = batch(arguments.batch, contract.batch)?;
+    let plan = Plan::make(&arguments.inputs, output, arguments.overwrite)?;
+    let session = Session::with_data(&file, contract.data.as_deref(), arguments.device.options())
+        .with_context(|| model.display().to_string())
+        .or_exit(Exit::CannotStart)?;
+    fs_err::create_dir_all(output).or_exit(Exit::CannotStart)?;
     interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
 
     say_what_will_run(&console, &arguments, &contract, &session, &plan);
@@ -61,9 +68,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let pipeline = Pipeline {
         sizes: contract.sizes,
         fit: arguments.fit,
-        io: contract.interface.io,
+        conversion: contract.conversion(),
+        scale: contract.scale,
         batch,
-        whole_batches: contract.interface.batch.is_some(),
+        whole_batches: contract.batch.is_some(),
         most_pixels,
     };
     let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
@@ -100,12 +108,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     })
 }
 
-/// What a model wants, and the folder of its weights where they are not in its file.
-fn read<'a>(file: &Bytes, path: &'a Path) -> Result<(Contract, Option<&'a Path>), ContractError> {
-    let model = models_onnx::parse(file.clone())?;
-    let contract = Contract::read(&model)?;
-    let folder = program::files::folder_of(path);
-    Ok((contract, models_onnx::check_data(&model, folder)?.then_some(folder)))
+fn read(file: &Bytes, path: &Path, arguments: &ContractArguments) -> Result<Contract, ContractError> {
+    Contract::read(&models_onnx::parse(file.clone())?, path, arguments)
 }
 
 /// Pictures at once.

@@ -9,20 +9,19 @@
 //! give back. No thread of a pool waits for anything, so neither pool can block itself; and what is in memory is at most
 //! the decoded queue, one batch, and the permitted encodings.
 
-use std::iter::repeat_n;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use anyhow::bail;
-use models_onnx::Io;
-use models_runtime::{Session, SessionError};
+use models_runtime::Session;
 use pictures::Format;
 use program::{files, interrupt};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::contract::Sizes;
-use crate::fit::{Fit, Fitted, Pixels, fit, unfit};
+use crate::fit::{Fit, Fitted, fit, unfit};
+use crate::numbers::{Conversion, Numbers, NumbersRef};
 use crate::plan::Item;
 use crate::report::Outcome;
 
@@ -33,8 +32,10 @@ pub struct Pipeline {
     pub sizes: Sizes,
     /// The size that the network sees.
     pub fit: Fit,
-    /// What the model takes and gives.
-    pub io: Io,
+    /// Between pictures and the model's numbers.
+    pub conversion: Conversion,
+    /// How many times as wide and high the output is.
+    pub scale: u32,
     /// Pictures of one size that the network sees at once, at most.
     pub batch: usize,
     /// Whether it takes that many and no fewer. The last picture then stands for those that lack, and what the network
@@ -120,7 +121,7 @@ impl Pipeline {
     fn decode(self, item: Item) -> Result<Decoded, Outcome> {
         let read = || {
             let (picture, format) = pictures::read_with_format(&item.input)?;
-            anyhow::Ok((format, fit(&picture, self.fit, self.sizes, self.io, self.most_pixels)?))
+            anyhow::Ok((format, fit(&picture, self.fit, self.sizes, self.conversion, self.most_pixels)?))
         };
         match read() {
             Ok((format, fitted)) => Ok(Decoded { item, format, fitted }),
@@ -132,8 +133,8 @@ impl Pipeline {
     fn run_batch(self, session: &mut Session, batch: Vec<Decoded>, encoder: &mut Encoder<'_>) {
         match self.translated(session, &batch) {
             Ok(translated) => {
-                for (picture, pixels) in batch.into_iter().zip(translated) {
-                    encoder.encode(picture, pixels);
+                for (picture, numbers) in batch.into_iter().zip(translated) {
+                    encoder.encode(self, picture, numbers);
                 }
             }
             Err(error) if batch.len() == 1 => {
@@ -146,48 +147,29 @@ impl Pipeline {
     }
 
     /// The network's output for each picture of a batch, all of one padded size.
-    fn translated(self, session: &mut Session, batch: &[Decoded]) -> anyhow::Result<Vec<Pixels>> {
-        let Some(first) = batch.first() else { return Ok(Vec::new()) };
+    fn translated(self, session: &mut Session, batch: &[Decoded]) -> anyhow::Result<Vec<Numbers>> {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Vec::new()) };
         let (width, height) = (first.fitted.padded.0 as usize, first.fitted.padded.1 as usize);
         let count = if self.whole_batches { self.batch } else { batch.len() };
-        let (mut planes, mut bytes) = (Vec::new(), Vec::new());
-        for picture in batch {
-            match &picture.fitted.pixels {
-                Pixels::Planes(picture) => planes.push(picture.as_slice()),
-                Pixels::Bytes(picture) => bytes.push(picture.as_slice()),
+        let shape = self.conversion.shape(count, width, height);
+        let (output, output_shape) = match (batch, count) {
+            ([alone], 1) => session.translate(alone.fitted.numbers.view(), shape)?,
+            _ => {
+                let lacking = std::iter::repeat_n(last, count - batch.len()); // the last picture stands for them
+                let pictures = batch.iter().chain(lacking).map(|picture| picture.fitted.numbers.view());
+                let numbers = Numbers::batch(pictures).expect("all pictures of a model are alike");
+                session.translate(numbers.view(), shape)?
             }
+        };
+        let expected = self.conversion.output_shape(count, width, height);
+        if output_shape != expected {
+            bail!("the model gives {output_shape:?} for {shape:?}, not {expected:?}");
         }
-        Ok(match self.io {
-            Io::Uint8 => {
-                let run = |input: &[u8], shape| session.run_bytes(input, shape);
-                through(&bytes, [count, height, width, 3], run)?.into_iter().map(Pixels::Bytes).collect()
-            }
-            Io::Float | Io::F16 => {
-                let run = |input: &[f32], shape| session.run(input, shape);
-                through(&planes, [count, 3, height, width], run)?.into_iter().map(Pixels::Planes).collect()
-            }
-        })
-    }
-}
-
-/// Pictures through the network as one batch of `shape`; the last stands for those that lack.
-fn through<T: Copy>(
-    pictures: &[&[T]],
-    shape: [usize; 4],
-    run: impl FnOnce(&[T], [usize; 4]) -> Result<(Vec<T>, [usize; 4]), SessionError>,
-) -> anyhow::Result<Vec<Vec<T>>> {
-    let (Some(last), [count, ..]) = (pictures.last(), shape) else { return Ok(Vec::new()) };
-    let (output, output_shape) = match (pictures, count) {
-        ([alone], 1) => run(alone, shape)?,
-        _ => {
-            let lacking = repeat_n(last, count - pictures.len());
-            run(&pictures.iter().chain(lacking).copied().collect::<Vec<_>>().concat(), shape)?
+        if count == 1 {
+            return Ok(vec![output]);
         }
-    };
-    if output_shape != shape {
-        bail!("the model gives {output_shape:?} for {shape:?}");
+        Ok(output.view().pictures(count).take(batch.len()).map(NumbersRef::to_owned).collect())
     }
-    Ok(output.chunks_exact(output.len() / count).take(pictures.len()).map(<[T]>::to_vec).collect())
 }
 
 fn pool(name: &'static str, threads: usize) -> ThreadPool {
@@ -209,24 +191,21 @@ fn permits(count: usize) -> (SyncSender<()>, Receiver<()>) {
 }
 
 impl Encoder<'_> {
-    fn encode(&mut self, picture: Decoded, pixels: Pixels) {
+    fn encode(&mut self, pipeline: Pipeline, picture: Decoded, numbers: Numbers) {
         self.permits.1.recv().expect("the sender is beside it");
         let (give_back, outcomes) = (self.permits.0.clone(), self.outcomes.clone());
         self.pool.spawn(move || {
-            let result = write(&picture, pixels);
+            let result = write(pipeline, &picture, &numbers);
             outcomes.send(Outcome { input: picture.item.input, result }).expect("the receiver outlives the pipeline");
             let _ended = give_back.send(()); // an error means that nobody waits any more
         });
     }
 }
 
-fn write(picture: &Decoded, pixels: Pixels) -> anyhow::Result<()> {
-    // Of bytes nobody can tell: NaN is black there.
-    if matches!(&pixels, Pixels::Planes(planes) if planes.iter().any(|value| value.is_nan())) {
-        bail!("the network gives NaN for it");
-    }
+fn write(pipeline: Pipeline, picture: &Decoded, numbers: &Numbers) -> anyhow::Result<()> {
     let Fitted { padded, content, .. } = picture.fitted;
-    let bytes = pictures::encode(&unfit(pixels, padded, content), picture.format)?;
+    let translated = unfit(numbers.view(), pipeline.conversion, pipeline.scale, padded, content)?;
+    let bytes = pictures::encode(&translated, picture.format)?;
     let output: &PathBuf = &picture.item.output;
     Ok(files::write_whole(output, &bytes)?)
 }

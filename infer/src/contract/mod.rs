@@ -1,9 +1,29 @@
-//! What a model wants of its input: read from its metadata, never guessed.
+//! What a model wants of its input: said by its metadata, its graph, flags or a file beside it; never guessed.
+//!
+//! What the graph says is so, and who says otherwise is refused. Of the rest a flag wins over the file beside the model,
+//! and that over the metadata, which only our own exports have.
 
-use models::shapes::{self, Shape};
-use models::{Metadata, Network, pixels};
+mod arguments;
+mod description;
+mod ends;
+mod error;
+mod own;
+mod values;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use models::Metadata;
 use models_onnx::proto::ModelProto;
-use models_onnx::{Interface, Precision};
+use models_onnx::{ReadError, Summary, summary};
+
+use arguments::LARGEST_SCALE;
+pub use arguments::{ContractArguments, Said};
+use ends::{CHANNELS, End, printable};
+pub use error::{ContractError, Missing};
+pub use values::{Channels, Element, Layout, PerChannel, PixelRange, Tensor};
+
+use crate::numbers::{Conversion, Normalization};
 
 /// Pictures that a network may see at once.
 pub const MOST_AT_ONCE: usize = 256;
@@ -13,8 +33,9 @@ pub const MOST_AT_ONCE: usize = 256;
 pub struct Sizes {
     /// Side of the training pictures, where known.
     pub training: Option<u32>,
-    /// Side to scale to where none is asked for: that of the training pictures, or the published one.
-    pub usual: u32,
+    /// Side to scale to where none is asked for: that of the training pictures, or the published one. None: the
+    /// picture's own, for a model that says nothing of any training.
+    pub usual: Option<u32>,
     /// What both sides must be a multiple of.
     pub multiple: u32,
     /// The smallest side.
@@ -23,216 +44,411 @@ pub struct Sizes {
     pub fixed: Option<(u32, u32)>,
 }
 
-/// What one of our exports says about itself, as far as translating needs it.
+/// What a model takes and gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contract {
     /// The sizes that it takes.
     pub sizes: Sizes,
-    /// Memory without which it cannot translate a pixel: the layer with the largest input and output keeps both.
+    /// How many times as wide and high as the input the output is.
+    pub scale: u32,
+    /// The one number of pictures that it takes at once; none: any.
+    pub batch: Option<usize>,
+    /// Memory without which it cannot translate a pixel of its input, of all pictures of a fixed batch together.
     pub bytes_per_pixel: u64,
-    /// What goes into its graph and comes out.
-    pub interface: Interface,
-    metadata: Metadata,
+    /// What goes in.
+    pub input: Tensor,
+    /// What comes out.
+    pub output: Tensor,
+    /// Where weights lie that are not in the model's file.
+    pub data: Option<PathBuf>,
+    conversion: Conversion,
+    description: String,
+    facts: Vec<Fact>,
 }
 
-/// Why a model is not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum ContractError {
-    /// The file, or its metadata.
-    #[error(transparent)]
-    File(#[from] models_onnx::ReadError),
-    /// The network in the metadata contradicts itself.
-    #[error(transparent)]
-    Network(#[from] shapes::ShapeError),
-    /// A discriminator.
-    #[error("is the {0}, which judges pictures; translate with g_ab.onnx or g_ba.onnx")]
-    NotAGenerator(models::Role),
-    /// Other numbers for black and white than this program makes.
-    #[error("wants pixels from {0} to {1}; this program knows -1 to 1")]
-    Range(f32, f32),
-    /// A network that does not give back pictures.
-    #[error("gives {output} for a picture of {input}; a translation is as large as its picture, in three channels")]
-    NotAPicture {
-        /// Channels, rows and columns in.
-        input: Shape,
-        /// Channels, rows and columns out.
-        output: Shape,
-    },
-    /// A size that no picture has.
-    #[error("has the training size {0}; it must be from 1 to 65535")]
-    TrainingSize(usize),
-    /// A fixed batch that no machine needs.
-    #[error("takes {0} pictures at once; this program knows batches of 1 to {MOST_AT_ONCE}")]
-    Batch(usize),
-    /// A fixed size that no picture has.
-    #[error("takes pictures of {width}×{height} only; sides must be from 1 to 65535")]
-    FixedSize {
-        /// Columns.
-        width: usize,
-        /// Rows.
-        height: usize,
-    },
+/// Who says something of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    Flag,
+    /// The file beside the model, by its name.
+    File(String),
+    Metadata,
+    Graph,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::File(name) => f.write_str(name),
+            Self::Metadata => f.write_str("metadata"),
+            Self::Graph => f.write_str("graph"),
+        }
+    }
+}
+
+/// Something that is known of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fact {
+    name: &'static str,
+    value: String,
+    source: Source,
 }
 
 impl Contract {
-    /// The contract of a model: what its metadata says of the network, and its graph of itself.
+    /// The contract of a model that was read from `path`.
     ///
     /// # Errors
     /// See [`ContractError`]; the messages go behind the path, which the caller knows.
-    pub fn read(model: &ModelProto) -> Result<Self, ContractError> {
-        let (metadata, precision) = (models_onnx::metadata(model)?, models_onnx::precision(model));
-        // What is wrong with the network is worth more to a person than what is wrong with the graph.
-        let interface = models_onnx::interface(model);
-        Self::of(metadata, interface, precision)
+    pub fn read(model: &ModelProto, path: &Path, arguments: &ContractArguments) -> Result<Self, ContractError> {
+        let mut contract = Self::of(model, path, &arguments.said, &description::beside(path)?)?;
+        let folder = program::files::folder_of(path);
+        if models_onnx::check_data(model, folder)? {
+            let is_ours = models_onnx::metadata(model).is_ok() && models_onnx::check_own_data(model, folder)?;
+            if !is_ours && !arguments.allow_external_data {
+                return Err(ContractError::ExternalData);
+            }
+            contract.data = Some(folder.into());
+        }
+        Ok(contract)
     }
 
-    fn of(
-        metadata: Metadata,
-        interface: Result<Interface, models_onnx::ReadError>,
-        precision: Precision,
-    ) -> Result<Self, ContractError> {
-        if !metadata.role.is_generator() {
-            return Err(ContractError::NotAGenerator(metadata.role));
-        }
-        if metadata.pixel_range != pixels::RANGE {
-            let [black, white] = metadata.pixel_range;
-            return Err(ContractError::Range(black, white));
-        }
-        let size = metadata.usual_size();
-        let usual = u16::try_from(size).ok().filter(|&size| size > 0).ok_or(ContractError::TrainingSize(size))?.into();
-        let training = metadata.training_size.map(|_| usual);
-        let smallest = shapes::smallest_size(&metadata.network)? as u32;
-        let multiple = shapes::size_multiple(&metadata.network) as u32;
-        let number = match precision {
-            Precision::F32 => 4,
-            Precision::F16 => 2,
+    /// The same of a description's text instead of the file, and without a look at other files.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn from_text(model: &ModelProto, path: &Path, said: &Said, description: &str) -> Result<Self, ContractError> {
+        let refused = |reason| ContractError::Description { path: description::place(path), reason };
+        Self::of(model, path, said, &description::parse(description).map_err(refused)?)
+    }
+
+    fn of(model: &ModelProto, path: &Path, flags: &Said, file: &Said) -> Result<Self, ContractError> {
+        let metadata = match models_onnx::metadata(model) {
+            Ok(metadata) => Some(metadata),
+            Err(ReadError::NoMetadata) => None,
+            Err(other) => return Err(other.into()),
         };
-        let bytes_per_pixel = number * numbers_per_pixel(&metadata.network, smallest as usize * MANY)?;
-        let interface = interface?;
-        if let Some(batch) = interface.batch.filter(|&batch| batch > MOST_AT_ONCE) {
-            return Err(ContractError::Batch(batch));
-        }
-        let fixed = interface.size.map(|[height, width]| fixed_size(&metadata.network, height, width)).transpose()?;
-        let sizes = Sizes { training, usual, multiple, smallest, fixed };
-        Ok(Self { sizes, bytes_per_pixel, interface, metadata })
+        // What is wrong with the network is worth more to a person than what is wrong with the graph.
+        let own = metadata.as_ref().map(|metadata| own::sizes(metadata, models_onnx::precision(model))).transpose()?;
+        let summary = summary(model);
+        let [input, output] = ends::ends(&summary)?;
+        let place = description::place(path);
+        let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let reading =
+            Reading { flags, file, name, metadata: metadata.as_ref(), facts: Vec::new(), missing: Vec::new() };
+        reading.contract(&summary, own, &input, &output).map_err(|error| match error {
+            ContractError::Missing { missing, .. } => ContractError::Missing { missing, file: place },
+            other => other,
+        })
     }
 
     /// The model in a few words.
     pub fn describe(&self) -> String {
-        let Metadata { role, family, .. } = &self.metadata;
-        let family = family.map_or(String::new(), |family| format!(" ({family:?})").to_lowercase());
-        format!("{role}{family}, {}; takes {}", self.metadata.training(), self.interface)
+        self.description.clone()
+    }
+
+    /// What is known of the model, a line for each fact, with its source.
+    pub fn print(&self) -> String {
+        let width =
+            |text: fn(&Fact) -> &str| self.facts.iter().map(|fact| text(fact).chars().count()).max().unwrap_or(0);
+        let (names, values) = (width(|fact| fact.name), width(|fact| &fact.value));
+        let line = |Fact { name, value, source }: &Fact| format!("{name:names$}  {value:values$}  {source}");
+        self.facts.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Between pictures and the model's numbers.
+    pub fn conversion(&self) -> Conversion {
+        self.conversion
     }
 }
 
-/// Beside this many times the smallest side, the borders that layers add are next to nothing.
-const MANY: usize = 256;
-
-/// Width and height of a model that takes no other.
-fn fixed_size(network: &Network, height: usize, width: usize) -> Result<(u32, u32), ContractError> {
-    let side = |side: usize| u16::try_from(side).ok().map(u32::from);
-    let size = side(width).zip(side(height)).ok_or(ContractError::FixedSize { width, height })?;
-    shapes::check_size(network, height, width)?;
-    Ok(size)
+/// A contract while it is put together.
+struct Reading<'a> {
+    flags: &'a Said,
+    file: &'a Said,
+    /// Name of that file.
+    name: String,
+    metadata: Option<&'a Metadata>,
+    facts: Vec<Fact>,
+    missing: Vec<Missing>,
 }
 
-/// All layers grow with the picture alike, so that one size speaks for all. Checks on the way that what comes out is a
-/// picture like the one that went in.
-fn numbers_per_pixel(network: &Network, side: usize) -> Result<u64, ContractError> {
-    let trace = shapes::trace(network, side, side)?;
-    let input = Shape { channels: 3, height: side, width: side };
-    if network.channels != input.channels || trace.output() != input {
-        return Err(ContractError::NotAPicture { input, output: trace.output() });
+impl Reading<'_> {
+    /// What a flag says, or else the file.
+    fn said<T>(&self, what: impl Fn(&Said) -> Option<T>) -> Option<(T, Source)> {
+        let flag = what(self.flags).map(|value| (value, Source::Flag));
+        flag.or_else(|| what(self.file).map(|value| (value, Source::File(self.name.clone()))))
     }
-    let numbers = |shape: Shape| (shape.channels * shape.height * shape.width) as u64;
-    let outputs = trace.steps.iter().map(|step| numbers(step.output));
-    let inputs = [numbers(input)].into_iter().chain(outputs.clone());
-    let largest = inputs.zip(outputs).map(|(input, output)| input + output).max().unwrap_or(0);
-    Ok(largest / (side * side) as u64)
+
+    fn fact(&mut self, name: &'static str, value: impl fmt::Display, source: Source) {
+        self.facts.push(Fact { name, value: value.to_string(), source });
+    }
+
+    fn contract(
+        mut self,
+        summary: &Summary,
+        own: Option<(Sizes, u64)>,
+        input: &End,
+        output: &End,
+    ) -> Result<Contract, ContractError> {
+        self.fact("takes", input, Source::Graph);
+        self.fact("gives", output, Source::Graph);
+        let layouts = self.layouts(input, output)?;
+        let batch = self.batch(input, output)?;
+        let (from, to) = self.ranges(input.element, output.element)?;
+        let channels = self.channels();
+        // Sides have no meaning before the layout is known.
+        let sized = match layouts {
+            Some([from, to]) => {
+                let scale = self.scale(ends::scale(input.size(from), output.size(to))?)?;
+                let sizes = self.sizes(own.map(|(sizes, _)| sizes), input, from)?;
+                scale.zip(sizes)
+            }
+            None => None,
+        };
+        let known = (layouts, sized, from, to, channels);
+        let (Some([from_layout, to_layout]), Some((scale, sizes)), Some(from), Some(to), Some(channels)) = known else {
+            return Err(ContractError::Missing { missing: self.missing, file: PathBuf::new() });
+        };
+        let (input_tensor, output_tensor) = (
+            Tensor { element: input.element, layout: from_layout },
+            Tensor { element: output.element, layout: to_layout },
+        );
+        let area = u64::from(scale * scale);
+        let ends = CHANNELS * (input.element.size() + area * output.element.size());
+        let one = own.map_or(ends, |(_, bytes)| bytes);
+        let reversed = channels == Channels::Bgr;
+        Ok(Contract {
+            sizes,
+            scale,
+            batch,
+            bytes_per_pixel: one * batch.unwrap_or(1) as u64,
+            input: input_tensor,
+            output: output_tensor,
+            data: None,
+            conversion: Conversion::new([input_tensor, output_tensor], from, to, reversed, scale),
+            description: self.describe(summary, input, scale),
+            facts: self.facts,
+        })
+    }
+
+    fn describe(&self, summary: &Summary, input: &End, scale: u32) -> String {
+        let who = match self.metadata {
+            Some(metadata) => {
+                let family = metadata.family.map_or(String::new(), |family| format!(" ({family:?})").to_lowercase());
+                format!("{}{family}, {}", metadata.role, metadata.training())
+            }
+            None if summary.producer.is_empty() => "of an unknown program".into(),
+            None => format!("of {}", printable(&summary.producer)),
+        };
+        let enlarges =
+            if scale == 1 { String::new() } else { format!(", and gives {scale} times the width and height") };
+        format!("{who}; takes {input}{enlarges}")
+    }
+
+    fn layouts(&mut self, input: &End, output: &End) -> Result<Option<[Layout; 2]>, ContractError> {
+        let said = self.said(|said| said.layout);
+        let value = said.as_ref().map(|(layout, _)| *layout);
+        let (from, to) = (input.layout(value)?, output.layout(value)?);
+        let by_graph = matches!((input.layout(None)?, output.layout(None)?), (Some(_), Some(_)));
+        let source = match said {
+            Some((_, source)) if !by_graph => source,
+            _ => Source::Graph,
+        };
+        match (from, to) {
+            (Some(from), Some(to)) => {
+                let value = if from == to { from.to_string() } else { format!("{from} to {to}") };
+                self.fact("layout", value, source);
+                Ok(Some([from, to]))
+            }
+            _ => {
+                self.missing.push(Missing::Layout);
+                Ok(None)
+            }
+        }
+    }
+
+    fn batch(&mut self, input: &End, output: &End) -> Result<Option<usize>, ContractError> {
+        let found = match (input.batch(), output.batch()) {
+            (Some(taken), Some(given)) if taken != given => {
+                let reason = format!("it takes {taken} pictures at once and gives {given}");
+                return Err(ContractError::NotImageToImage(reason));
+            }
+            (taken, given) => taken.or(given),
+        };
+        let batch = found.map(|batch| match usize::try_from(batch) {
+            Ok(number @ 1..=MOST_AT_ONCE) => Ok(number),
+            _ => Err(ContractError::Batch(batch)),
+        });
+        let batch = batch.transpose()?;
+        self.fact("batch", batch.map_or("any".into(), |batch| batch.to_string()), Source::Graph);
+        Ok(batch)
+    }
+
+    fn channels(&mut self) -> Option<Channels> {
+        let ours = self.metadata.map(|_| (Channels::Rgb, Source::Metadata));
+        match self.said(|said| said.channels).or(ours) {
+            Some((channels, source)) => {
+                self.fact("channels", channels, source);
+                Some(channels)
+            }
+            None => {
+                self.missing.push(Missing::Channels);
+                None
+            }
+        }
+    }
+
+    /// What pixels are for the input, and for the output.
+    fn ranges(
+        &mut self,
+        input: Element,
+        output: Element,
+    ) -> Result<(Option<Normalization>, Option<[f32; 2]>), ContractError> {
+        let (mean, std) = (self.said(|said| said.mean), self.said(|said| said.std));
+        let is_normalized = mean.is_some() || std.is_some();
+        if let Some((PerChannel(std), source)) = &std
+            && std.contains(&0.0)
+        {
+            return Err(ContractError::ZeroDeviation(source.to_string()));
+        }
+        if input == Element::U8 && is_normalized {
+            let said = "a mean or deviation".into();
+            return Err(ContractError::Contradiction { said, graph: "which takes bytes".into() });
+        }
+        let of_both = self.said(|said| said.range);
+        let of_output = self.said(|said| said.output_range);
+        let ours = self.metadata.map(|metadata| (PixelRange(metadata.pixel_range), Source::Metadata));
+        let from = known_range(input, of_both.clone().or(ours.clone()), "range")?;
+        let to = match output {
+            Element::U8 => known_range(output, of_output, "output-range")?,
+            Element::F32 | Element::F16 => {
+                let as_input = of_both.filter(|_| !is_normalized && input != Element::U8);
+                of_output.or(as_input).or(ours)
+            }
+        };
+        if from.is_none() {
+            self.missing.push(Missing::Range);
+        }
+        // Without a mean, the flag for both suffices.
+        if to.is_none() && (from.is_some() || is_normalized) {
+            self.missing.push(Missing::OutputRange);
+        }
+        let black_and_white = from.map(|(range, source)| {
+            self.fact("range", range, source);
+            range.0
+        });
+        let mean = mean.map(|(mean, source)| {
+            self.fact("mean", mean, source);
+            mean.0
+        });
+        let std = std.map(|(std, source)| {
+            self.fact("std", std, source);
+            std.0
+        });
+        let to = to.map(|(range, source)| {
+            self.fact("output range", range, source);
+            range.0
+        });
+        let from = black_and_white.map(|range| Normalization {
+            range,
+            mean: mean.unwrap_or([0.0; 3]),
+            std: std.unwrap_or([1.0; 3]),
+        });
+        Ok((from, to))
+    }
+
+    fn scale(&mut self, found: Option<u64>) -> Result<Option<u32>, ContractError> {
+        let found = found.map(|found| match u32::try_from(found) {
+            Ok(scale @ 1..=LARGEST_SCALE) => Ok(scale),
+            _ => {
+                let reason = format!("it enlarges {found} times; this program knows factors of 1 to {LARGEST_SCALE}");
+                Err(ContractError::NotImageToImage(reason))
+            }
+        });
+        let (scale, source) = match (found.transpose()?, self.said(|said| said.scale)) {
+            (Some(found), Some((said, _))) if found != said => {
+                let graph = format!("whose output is {found} times as wide and high as its input");
+                return Err(ContractError::Contradiction { said: format!("scale {said}"), graph });
+            }
+            (Some(found), _) => (found, Source::Graph),
+            // A file beside the model was not seen by clap.
+            (None, Some((said, source))) if (1..=LARGEST_SCALE).contains(&said) => (said, source),
+            (None, Some((said, source))) => return Err(ContractError::Scale { said, said_by: source.to_string() }),
+            (None, None) => {
+                self.missing.push(Missing::Scale);
+                return Ok(None);
+            }
+        };
+        self.fact("scale", scale, source);
+        Ok(Some(scale))
+    }
+
+    fn sizes(&mut self, own: Option<Sizes>, input: &End, layout: Layout) -> Result<Option<Sizes>, ContractError> {
+        let [height, width] = input.size(layout);
+        let fixed = match (height.fixed(), width.fixed()) {
+            (Some(height), Some(width)) => {
+                let side = |side: u64| u16::try_from(side).ok().map(u32::from);
+                Some(side(width).zip(side(height)).ok_or(ContractError::FixedSize { width, height })?)
+            }
+            (None, None) => None,
+            _ => {
+                let reason =
+                    format!("its input is {input}, with one side of any size; this program knows none or both");
+                return Err(ContractError::NotImageToImage(reason));
+            }
+        };
+        if let (Some((width, height)), Some(metadata)) = (fixed, self.metadata) {
+            models::shapes::check_size(&metadata.network, height as usize, width as usize)?;
+        }
+        let said = self.said(|said| said.size_multiple.map(|multiple| u32::from(multiple.get())));
+        let needed = own.map_or(1, |sizes| sizes.multiple);
+        if let Some((said, _)) = said.as_ref().filter(|(said, _)| {
+            !said.is_multiple_of(needed)
+                || fixed.is_some_and(|(width, height)| !width.is_multiple_of(*said) || !height.is_multiple_of(*said))
+        }) {
+            let graph = match fixed {
+                Some((width, height)) => format!("which takes {width}×{height}"),
+                None => format!("which needs multiples of {needed}"),
+            };
+            return Err(ContractError::Contradiction { said: format!("size-multiple {said}"), graph });
+        }
+        let (multiple, smallest, source) = match (said, own, fixed) {
+            (Some((said, source)), own, _) => (said, own.map_or(said, |own| own.smallest.max(said)), source),
+            (None, Some(own), _) => (own.multiple, own.smallest, Source::Metadata),
+            (None, None, Some(_)) => (1, 1, Source::Graph),
+            (None, None, None) => {
+                self.missing.push(Missing::SizeMultiple);
+                return Ok(None);
+            }
+        };
+        match fixed {
+            Some((width, height)) => self.fact("size", format!("{width}×{height} only"), Source::Graph),
+            None => self.fact("size", format!("multiples of {multiple} from {smallest} on"), source),
+        }
+        let training = own.and_then(|own| own.training);
+        if let Some(training) = training {
+            self.fact("training size", training, Source::Metadata);
+        }
+        Ok(Some(Sizes { training, usual: own.and_then(|own| own.usual), multiple, smallest, fixed }))
+    }
+}
+
+/// The pixel range of an end: bytes have theirs.
+fn known_range(
+    element: Element,
+    said: Option<(PixelRange, Source)>,
+    name: &str,
+) -> Result<Option<(PixelRange, Source)>, ContractError> {
+    match (element, said) {
+        (Element::U8, Some((said, source))) if said != PixelRange::BYTES && source != Source::Metadata => {
+            let said = format!("{name} {said}");
+            Err(ContractError::Contradiction { said, graph: "which has bytes there, from 0 to 255".into() })
+        }
+        (Element::U8, _) => Ok(Some((PixelRange::BYTES, Source::Graph))),
+        (Element::F32 | Element::F16, said) => Ok(said),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use models::families::{Family, GeneratorOptions};
-    use models::{FORMAT_VERSION, Role};
-
-    use models_onnx::Io;
-
-    use super::*;
-
-    const ANY: Interface = Interface { io: Io::Float, batch: None, size: None };
-
-    fn metadata() -> Metadata {
-        Metadata {
-            format_version: FORMAT_VERSION,
-            role: Role::GAb,
-            family: Some(Family::Paper),
-            network: Family::Paper.generator(GeneratorOptions::sized(64, 9)),
-            data_set: Some("horse2zebra".into()),
-            training_size: Some(256),
-            pixel_range: pixels::RANGE,
-            steps: Some(0),
-            seed: Some(0),
-            program: "tests".into(),
-            weights_sha256: None,
-            assumptions: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_generator_says_its_sizes_and_what_a_pixel_costs_at_least() {
-        let of = |precision| Contract::of(metadata(), Ok(ANY), precision).expect("a generator's");
-        assert_eq!(
-            of(Precision::F32).sizes,
-            Sizes { training: Some(256), usual: 256, multiple: 4, smallest: 8, fixed: None }
-        );
-        // At full resolution 64 channels of floats go into a layer and 64 come out.
-        for (precision, bytes) in [(Precision::F32, 512..520), (Precision::F16, 256..260)] {
-            let found = of(precision).bytes_per_pixel;
-            assert!(bytes.contains(&found), "{precision}: {found}");
-        }
-    }
-
-    #[test]
-    fn a_fixed_size_is_read_from_the_graph_and_must_be_the_networks() {
-        let of = |size| Contract::of(metadata(), Ok(Interface { size: Some(size), ..ANY }), Precision::F32);
-        assert_eq!(of([64, 96]).expect("multiples of 4").sizes.fixed, Some((96, 64)));
-        for (size, message) in
-            [([64, 90], "90×64 does not fit the network"), ([8, 70_000], "takes pictures of 70000×8 only")]
-        {
-            let error = of(size).expect_err(message).to_string();
-            assert!(error.contains(message), "{error}");
-        }
-    }
-
-    #[test]
-    fn what_is_unknown_of_the_training_is_called_so() {
-        let foreign = Metadata { data_set: None, training_size: None, steps: None, seed: None, ..metadata() };
-        let contract = Contract::of(foreign, Ok(ANY), Precision::F32).expect("a generator's");
-        assert_eq!((contract.sizes.training, contract.sizes.usual), (None, 256));
-        let said = contract.describe();
-        assert!(said.starts_with("generator A to B (paper), training unknown; takes [batch, 3, "), "{said}");
-    }
-
-    #[test]
-    fn what_this_program_cannot_translate_with_is_refused() {
-        let without_head = {
-            let mut network = metadata().network;
-            network.layers.truncate(3);
-            network
-        };
-        let cases = [
-            (Metadata { role: Role::DB, ..metadata() }, "is the discriminator of B"),
-            (
-                Metadata { pixel_range: [0.0, 1.0], ..metadata() },
-                "wants pixels from 0 to 1; this program knows -1 to 1",
-            ),
-            (Metadata { training_size: Some(0), ..metadata() }, "has the training size 0"),
-            (Metadata { network: without_head, ..metadata() }, "a translation is as large as its picture"),
-        ];
-        for (metadata, message) in cases {
-            let error = Contract::of(metadata, Ok(ANY), Precision::F32).expect_err(message).to_string();
-            assert!(error.contains(message), "{error}");
-        }
-    }
-}
+mod tests;
