@@ -5,6 +5,37 @@
 /// What black and white are for the networks of this project.
 pub const RANGE: [f32; 2] = [-1.0, 1.0];
 
+/// Whole numbers of a picture's channel and what a network has in their place, in any pixel range. For bytes in
+/// [`RANGE`] these are [`to_float`] and [`to_byte`], bit by bit, and what a graph that takes bytes computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    black: f32,
+    /// Steps of the picture to 1 of the network's numbers.
+    step: f32,
+    most: f32,
+}
+
+impl Scale {
+    /// From what black and white are for the network, which must differ, and the picture's number for white: 255 of
+    /// bytes, 65535 of 16 bits.
+    pub fn new([black, white]: [f32; 2], most: u16) -> Self {
+        let most = f32::from(most);
+        Self { black, step: most / (white - black), most }
+    }
+
+    /// A picture's number as the network sees it.
+    pub fn to_network(self, pixel: u16) -> f32 {
+        f32::from(pixel) / self.step + self.black
+    }
+
+    /// The nearest of the picture's numbers, halves to the even one; what lies outside the range is clamped, and NaN is
+    /// black.
+    pub fn to_picture(self, value: f32) -> u16 {
+        // `as` takes NaN to 0.
+        ((value - self.black) * self.step).round_ties_even().clamp(0.0, self.most) as u16
+    }
+}
+
 /// A byte as the networks see it, in [-1, 1].
 pub fn to_float(byte: u8) -> f32 {
     f32::from(byte) / 127.5 - 1.0
@@ -51,6 +82,26 @@ mod tests {
     fn every_byte_survives() {
         for byte in 0..=255 {
             assert_eq!(to_byte(to_float(byte)), byte);
+        }
+    }
+
+    #[test]
+    fn any_range_and_depth_gives_every_pixel_back_and_the_usual_one_is_no_other() {
+        for range in [RANGE, [0.0, 1.0], [0.0, 255.0], [1.0, -1.0], [-0.5, 0.5]] {
+            for most in [255, 65_535] {
+                let scale = Scale::new(range, most);
+                assert_eq!((scale.to_picture(range[0]), scale.to_picture(range[1])), (0, most), "{range:?}");
+                for pixel in 0..=most {
+                    assert_eq!(scale.to_picture(scale.to_network(pixel)), pixel, "{range:?}");
+                }
+            }
+        }
+        let scale = Scale::new(RANGE, 255);
+        for byte in 0..=255 {
+            assert_eq!(scale.to_network(byte.into()), to_float(byte));
+        }
+        for value in [-1.5, -1.0, -0.2, 0.0, 0.3, 1.0, 9.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            assert_eq!(scale.to_picture(value), to_byte(value).into(), "{value}");
         }
     }
 

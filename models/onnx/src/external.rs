@@ -26,6 +26,12 @@ const ALIGNMENT: usize = 4096;
 /// Tensors of fewer bytes stay in the model.
 const SMALL: usize = 1024;
 
+/// How the name of a data file ends, behind its hash.
+const DATA_SUFFIX: &str = ".onnx.data";
+
+/// Bytes of the hash in that name.
+const DIGEST_BYTES: usize = 8;
+
 /// A file of weights beside the model's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
@@ -80,8 +86,7 @@ pub(crate) fn move_out(model: &mut ModelProto, stem: &str) -> Option<Data> {
         }
         offset = end.next_multiple_of(ALIGNMENT);
     }
-    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let name = format!("{stem}.{digest}.onnx.data");
+    let name = format!("{stem}.{}{DATA_SUFFIX}", digest(hash));
     for tensor in moved {
         tensor.external_data.insert(0, entry("location", &name));
     }
@@ -136,6 +141,40 @@ pub fn check_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> 
     let ends = ends(model)?;
     ends.iter().try_for_each(|(location, end)| check_file(&folder.join(location), *end))?;
     Ok(!ends.is_empty())
+}
+
+/// Whether all data of a model lies in files that hold in their names the hash of their content, as [`Data`] does. Such a
+/// model cannot make anybody read a file that was not made for it. Call [`check_data`] before.
+///
+/// # Errors
+/// If a file holds another content than its name says, or cannot be read.
+pub fn check_own_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> {
+    for location in ends(model)?.into_keys() {
+        let stem = location.strip_suffix(DATA_SUFFIX).and_then(|stem| stem.rsplit_once('.'));
+        let Some((_, digest)) = stem.filter(|(_, digest)| digest.len() == 2 * DIGEST_BYTES) else { return Ok(false) };
+        let path = folder.join(&location);
+        let found = hash_of_file(&path).map_err(|error| unusable(&path, error))?;
+        if found != digest {
+            return Err(unusable(&path, "its content is not what its name says; was it changed or cut?"));
+        }
+    }
+    Ok(true)
+}
+
+fn hash_of_file(path: &Path) -> io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(digest(hash)),
+            length => hash.update(&piece[..length]),
+        }
+    }
+}
+
+/// The part of a hash that stands in a data file's name.
+fn digest(hash: Sha256) -> String {
+    hash.finalize().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How far the tensors reach in each file of a model's data.

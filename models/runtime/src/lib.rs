@@ -4,7 +4,9 @@
 //! Nothing here links the library. A session says on which device it runs, and why; there is no silent fallback.
 
 mod library;
+mod numbers;
 mod session;
 
 pub use library::LibraryError;
+pub use numbers::{Numbers, NumbersRef};
 pub use session::{Options, Session, SessionError, Value};

@@ -12,6 +12,7 @@ use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, Value
 use program::Device;
 
 use crate::library::{LibraryError, environment};
+use crate::numbers::{Numbers, NumbersRef};
 
 /// How a session runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -196,30 +197,47 @@ impl Session {
         self.reason.as_deref()
     }
 
-    /// Runs `[n, c, h, w]` floats through the model; the output and its shape. A model of 16-bit floats gets the nearest
-    /// ones, and what it gives is widened.
+    /// Runs floats of four dimensions through the model; the output and its shape. A model of 16-bit floats gets the
+    /// nearest ones, and what it gives is widened.
     ///
     /// # Errors
-    /// If the model takes bytes, ONNX Runtime does not take the input, or fails.
+    /// If the model takes or gives bytes, ONNX Runtime does not take the input, or fails.
     pub fn run(&mut self, input: &[f32], shape: [usize; 4]) -> Result<(Vec<f32>, [usize; 4]), SessionError> {
-        match self.numbers() {
-            [Some(TensorElementType::Float32), Some(TensorElementType::Float32)] => self.run_as(input, shape),
-            [Some(TensorElementType::Float16), Some(TensorElementType::Float16)] => {
-                let (output, shape) = self.run_as(&Vec::<f16>::from_f32_slice(input), shape)?;
-                Ok((output.to_f32_vec(), shape))
-            }
-            _ => Err(self.other_numbers("floats")),
+        match self.translate(NumbersRef::Floats(input), shape)? {
+            (Numbers::Floats(output), shape) => Ok((output, shape)),
+            (Numbers::Bytes(_), _) => Err(self.other_numbers("floats")),
         }
     }
 
-    /// Runs `[n, h, w, c]` bytes through the model; the output and its shape.
+    /// Runs bytes of four dimensions through the model; the output and its shape.
     ///
     /// # Errors
-    /// If the model takes floats, ONNX Runtime does not take the input, or fails.
+    /// If the model takes or gives floats, ONNX Runtime does not take the input, or fails.
     pub fn run_bytes(&mut self, input: &[u8], shape: [usize; 4]) -> Result<(Vec<u8>, [usize; 4]), SessionError> {
-        match self.numbers() {
-            [Some(TensorElementType::Uint8), Some(TensorElementType::Uint8)] => self.run_as(input, shape),
-            _ => Err(self.other_numbers("bytes")),
+        match self.translate(NumbersRef::Bytes(input), shape)? {
+            (Numbers::Bytes(output), shape) => Ok((output, shape)),
+            (Numbers::Floats(_), _) => Err(self.other_numbers("bytes")),
+        }
+    }
+
+    /// Runs numbers of four dimensions through the model; what it gives, and its shape. 16-bit floats are rounded to and
+    /// widened from.
+    ///
+    /// # Errors
+    /// If the model takes other numbers or gives none of these, ONNX Runtime does not take the input, or fails.
+    pub fn translate(
+        &mut self,
+        input: NumbersRef<'_>,
+        shape: [usize; 4],
+    ) -> Result<(Numbers, [usize; 4]), SessionError> {
+        match (input, self.numbers()[0]) {
+            (NumbersRef::Floats(input), Some(TensorElementType::Float32)) => self.run_as(input, shape, "floats"),
+            (NumbersRef::Floats(input), Some(TensorElementType::Float16)) => {
+                self.run_as(&Vec::<f16>::from_f32_slice(input), shape, "floats")
+            }
+            (NumbersRef::Bytes(input), Some(TensorElementType::Uint8)) => self.run_as(input, shape, "bytes"),
+            (NumbersRef::Floats(_), _) => Err(self.other_numbers("floats")),
+            (NumbersRef::Bytes(_), _) => Err(self.other_numbers("bytes")),
         }
     }
 
@@ -234,16 +252,40 @@ impl Session {
         SessionError::Numbers { takes, gives, given }
     }
 
-    fn run_as<T>(&mut self, input: &[T], shape: [usize; 4]) -> Result<(Vec<T>, [usize; 4]), SessionError>
+    fn run_as<T>(
+        &mut self,
+        input: &[T],
+        shape: [usize; 4],
+        given: &'static str,
+    ) -> Result<(Numbers, [usize; 4]), SessionError>
     where
         T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
     {
+        let gives = self.numbers()[1];
         let input = TensorRef::from_array_view((shape, input)).map_err(SessionError::Run)?;
         let outputs = self.inner.run(ort::inputs![input]).map_err(SessionError::Run)?;
-        let (shape, values) = outputs[0].try_extract_tensor::<T>().map_err(SessionError::Run)?;
+        let output = &outputs[0];
+        let (shape, numbers) = match gives {
+            Some(TensorElementType::Float32) => {
+                let (shape, numbers) = output.try_extract_tensor::<f32>().map_err(SessionError::Run)?;
+                (shape, Numbers::Floats(numbers.to_vec()))
+            }
+            Some(TensorElementType::Float16) => {
+                let (shape, numbers) = output.try_extract_tensor::<f16>().map_err(SessionError::Run)?;
+                (shape, Numbers::Floats(numbers.to_f32_vec()))
+            }
+            Some(TensorElementType::Uint8) => {
+                let (shape, numbers) = output.try_extract_tensor::<u8>().map_err(SessionError::Run)?;
+                (shape, Numbers::Bytes(numbers.to_vec()))
+            }
+            _ => {
+                drop(outputs);
+                return Err(self.other_numbers(given));
+            }
+        };
         let sides: Vec<usize> = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
         let shape = <[usize; 4]>::try_from(sides).map_err(|_| SessionError::Output(shape.to_vec()))?;
-        Ok((values.to_vec(), shape))
+        Ok((numbers, shape))
     }
 }
 
