@@ -1,9 +1,10 @@
 //! Where the network runs.
 
-use models_runtime::Options;
+use std::path::Path;
+
+use models_runtime::{Options, Session, SessionError};
 use program::Device;
 
-use crate::arguments::between;
 
 /// Flags about the device.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -17,12 +18,17 @@ pub struct DeviceArguments {
 }
 
 fn threads(text: &str) -> Result<usize, String> {
-    between(text, 1024)
+    let number = text.parse().ok().filter(|number| (1..=1024).contains(number));
+    number.ok_or_else(|| "must be a number from 1 to 1024".into())
 }
 
 impl DeviceArguments {
-    /// How a session is to run.
-    pub fn options(&self) -> Options {
-        Options { device: self.device, threads: self.threads, ..Options::default() }
+    /// A session on each device.
+    ///
+    /// # Errors
+    /// If one cannot be had.
+    pub fn open(&self, model: &[u8], data: Option<&Path>) -> Result<Vec<Session>, SessionError> {
+        let options = Options { device: self.device, threads: self.threads, ..Options::default() };
+        Ok(vec![Session::with_data(model, data, options)?])
     }
 }

@@ -33,7 +33,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use models_runtime::Session;
 use pictures::photo::Limits;
-use program::{Console, Exit, Failure, OrExit, files, interrupt};
+use program::{Console, Exit, Failure, OrExit, interrupt, print_result};
 use serde_json::json;
 
 pub use arguments::Arguments;
@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let model = Model::read(&arguments)?;
     let batch = batch(arguments.run.batch, model.contract.batch)?;
     let (sessions, hash) = model.open(&arguments)?;
-    let memory = memory::Memory::of(&sessions, &model.contract, batch);
+    let memory = memory::Memory::of(&sessions, &model.contract);
     let pipeline = Pipeline {
         contract: &model.contract,
         conversion: model.contract.conversion(),
@@ -86,9 +86,9 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
 
     let recipe = Recipe::new(hash, recipe(&arguments, &model.contract));
-    let journal = Journal::open(&arguments.plan.output, recipe).or_exit(Exit::CannotStart)?;
+    let journal = Journal::open(arguments.plan.output(), recipe).or_exit(Exit::CannotStart)?;
     if journal.unreadable() > 0 {
-        let place = arguments.plan.output.join(journal::NAME);
+        let place = arguments.plan.output().join(journal::NAME);
         console.always(format!(
             "{}: {} lines cannot be read; what they said was done is not known any more",
             place.display(),
@@ -96,7 +96,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         ));
     }
     if !journal.is_locked() {
-        let place = arguments.plan.output.display();
+        let place = arguments.plan.output().display();
         console.always(format!("{place}: cannot be locked there; see to it that no other `infer` writes there"));
     }
     let run = Run {
@@ -122,9 +122,8 @@ impl Model {
         let path = &arguments.model;
         let file = std::fs::read(path).with_context(|| format!("--model {}", path.display()));
         let file = Bytes::from(file.or_exit(Exit::CannotStart)?);
-        let contract = models_onnx::parse(file.clone())
-            .map_err(Into::into)
-            .and_then(|model| Contract::read(&model, path, &arguments.contract))
+        let read = || Contract::read(&models_onnx::parse(file.clone())?, path, &arguments.contract);
+        let contract = read()
             .with_context(|| path.display().to_string())
             .or_exit(Exit::CannotStart)?;
         Ok(Self { path: path.clone(), file, contract })
@@ -132,13 +131,12 @@ impl Model {
 
     /// A session on each device, and the model's hash, which is made meanwhile.
     fn open(&self, arguments: &Arguments) -> Result<(Vec<Session>, String), Failure> {
-        let beside = &self.contract.data;
+        let Contract { data, data_files, .. } = &self.contract;
         thread::scope(|scope| {
-            let hash = scope.spawn(|| journal::model_hash(&self.file, beside));
-            let folder = (!beside.is_empty()).then(|| files::folder_of(&self.path));
+            let hash = scope.spawn(|| journal::model_hash(&self.file, data_files));
             let sessions = arguments
                 .device
-                .open(&self.file, folder)
+                .open(&self.file, data.as_deref())
                 .with_context(|| self.path.display().to_string())
                 .or_exit(Exit::CannotStart)?;
             let hash = hash.join().expect("hashing does not panic").or_exit(Exit::CannotStart)?;
@@ -177,5 +175,3 @@ fn say_what_will_run(
     }
     console.say(format!("size      {}", arguments.fit.describe(contract.sizes)));
 }
-
-use program::print_result;

@@ -25,14 +25,11 @@ const MOST_UNDER_WAY: u64 = 2 << 30;
 const UNKNOWN: u64 = 4 << 30;
 
 impl Memory {
-    /// For these sessions, with so many pictures at once.
-    pub(crate) fn of(sessions: &[Session], contract: &Contract, batch: usize) -> Self {
+    /// For these sessions of one model.
+    pub(crate) fn of(sessions: &[Session], contract: &Contract) -> Self {
         let available = available_bytes();
         let on_cpu = sessions.iter().any(|session| session.device() == Device::Cpu); // a card says by itself when it is full
-        // A model that takes a fixed number of pictures takes as many of the largest.
-        let at_once = if contract.batch.is_some() { batch as u64 } else { 1 };
-        let a_pixel = contract.bytes_per_pixel.saturating_mul(at_once).max(1);
-        let most_pixels = available.filter(|_| on_cpu).map_or(u64::MAX, |bytes| bytes / a_pixel);
+        let most_pixels = available.filter(|_| on_cpu).map_or(u64::MAX, |bytes| bytes / contract.bytes_per_pixel.max(1));
         let available = available.unwrap_or(UNKNOWN);
         Self { most_pixels, most_decoded: available / 2, under_way: (available / 4).min(MOST_UNDER_WAY) }
     }

@@ -19,7 +19,7 @@ pub(crate) const PIPE: &str = "-";
 pub(crate) fn is_asked_for(arguments: &Arguments) -> Result<bool, Failure> {
     let plan = &arguments.plan;
     let is_pipe = |path: &Path| path.as_os_str() == PIPE;
-    if !is_pipe(&plan.output) {
+    if !is_pipe(plan.output()) {
         return Ok(false);
     }
     let wrong = |message: &'static str| Err(Failure::new(Exit::Usage, message));

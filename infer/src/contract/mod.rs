@@ -61,6 +61,8 @@ pub struct Contract {
     pub output: Tensor,
     /// Where weights lie that are not in the model's file.
     pub data: Option<PathBuf>,
+    /// Those files.
+    pub data_files: Vec<PathBuf>,
     conversion: Conversion,
     description: String,
     facts: Vec<Fact>,
@@ -109,6 +111,7 @@ impl Contract {
                 return Err(ContractError::ExternalData);
             }
             contract.data = Some(folder.into());
+            contract.data_files = models_onnx::data_files(model)?.iter().map(|name| folder.join(name)).collect();
         }
         Ok(contract)
     }
@@ -154,6 +157,11 @@ impl Contract {
         let (names, values) = (width(|fact| fact.name), width(|fact| &fact.value));
         let line = |Fact { name, value, source }: &Fact| format!("{name:names$}  {value:values$}  {source}");
         self.facts.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The facts without their sources: what of it changes translations.
+    pub fn recipe(&self) -> serde_json::Value {
+        self.facts.iter().map(|fact| (fact.name.to_owned(), fact.value.clone().into())).collect()
     }
 
     /// Between pictures and the model's numbers.
@@ -226,6 +234,7 @@ impl Reading<'_> {
             input: input_tensor,
             output: output_tensor,
             data: None,
+            data_files: Vec::new(),
             conversion: Conversion::new([input_tensor, output_tensor], from, to, reversed, scale),
             description: self.describe(summary, input, scale),
             facts: self.facts,

@@ -61,17 +61,16 @@ impl Translator {
 
     fn translated(&mut self, pipeline: &Pipeline<'_>, batch: &[Decoded]) -> anyhow::Result<Vec<Numbers>> {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Vec::new()) };
-        let (width, height) = first.placement.padded;
+        let (width, height) = (first.placement.padded.0 as usize, first.placement.padded.1 as usize);
         let count = if self.whole_batches { self.batch } else { batch.len() };
-        let shape = pipeline.conversion.input_shape(count, width, height);
-        let scale = pipeline.contract.scale;
-        let expected = pipeline.conversion.output_shape(count, width * scale, height * scale);
+        let shape = pipeline.conversion.shape(count, width, height);
+        let expected = pipeline.conversion.output_shape(count, width, height);
         let views = batch.iter().chain(std::iter::repeat_n(last, count - batch.len())).map(|picture| picture.numbers.view());
         let (output, output_shape) = match count {
-            1 => self.session.run_numbers(first.numbers.view(), shape)?,
+            1 => self.session.translate(first.numbers.view(), shape)?,
             _ => {
                 let together = Numbers::batch(views).expect("one model takes one kind of numbers");
-                self.session.run_numbers(together.view(), shape)?
+                self.session.translate(together.view(), shape)?
             }
         };
         if output_shape != expected {

@@ -1,6 +1,6 @@
 //! The part of the command line that says which pictures, and where to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -13,11 +13,11 @@ pub struct PlanArguments {
     ///
     /// Below a directory, what is called like a picture is taken, hidden files and directories are not. A file is taken
     /// whatever it is called.
-    #[arg(required_unless_present = "from_file", conflicts_with = "from_file", value_name = "INPUT")]
+    #[arg(required_unless_present_any = ["from_file", "print_contract"], conflicts_with = "from_file", value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Directory for the translated pictures
-    #[arg(required = true, value_name = "OUTPUT")]
-    pub output: PathBuf,
+    #[arg(required_unless_present = "print_contract", value_name = "OUTPUT")]
+    pub output: Option<PathBuf>,
     /// Of directories only the pictures that match [may be given again]
     ///
     /// A pattern is matched on the path below the input: `*` and `?` stay within a name, `**` goes over folders, `[a-z]`
@@ -55,4 +55,11 @@ pub struct PlanArguments {
     /// A name that a line could not show is quoted, with escapes. With --json each line is a JSON object.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+impl PlanArguments {
+    /// Directory for the translated pictures.
+    pub fn output(&self) -> &Path {
+        self.output.as_deref().expect("required where anything is translated")
+    }
 }

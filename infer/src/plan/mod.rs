@@ -49,7 +49,7 @@ impl Plan {
     /// With 3 where an input does not exist, cannot be listed or holds no picture, and where a pattern matches nothing; with 2
     /// where a flag says nothing of these inputs and where an output would replace an input.
     pub fn make(arguments: &PlanArguments) -> Result<Self, Failure> {
-        let output = &arguments.output;
+        let output = arguments.output();
         if arguments.inputs.iter().chain([output]).any(|path| path.as_os_str() == "-") {
             return usage("- stands for one picture through pipes and goes alone: infer --model FILE - -");
         }

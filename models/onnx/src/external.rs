@@ -143,6 +143,14 @@ pub fn check_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> 
     Ok(!ends.is_empty())
 }
 
+/// The names of the files in a model's folder that hold its data.
+///
+/// # Errors
+/// As [`check_data`], for places that are not allowed.
+pub fn data_files(model: &ModelProto) -> Result<Vec<String>, ReadError> {
+    Ok(ends(model)?.into_keys().collect())
+}
+
 /// Whether all data of a model lies in files that hold in their names the hash of their content, as [`Data`] does. Such a
 /// model cannot make anybody read a file that was not made for it. Call [`check_data`] before.
 ///

@@ -22,7 +22,7 @@ mod target;
 pub use bias::cancelled_biases;
 pub use error::ReadError;
 pub use export::{ExportError, Exported, export};
-pub use external::{Data, check_data, check_own_data};
+pub use external::{Data, check_data, check_own_data, data_files};
 pub use graph::{INPUT, METADATA_KEY, OUTPUT};
 pub use interface::{Interface, interface};
 pub use names::value_names;
