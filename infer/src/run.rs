@@ -9,7 +9,6 @@ use std::thread::{self, Builder, Scope};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use models_runtime::Session;
 use program::files::Unfinished;
 use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result};
 use serde_json::json;
@@ -19,7 +18,7 @@ use crate::flow::{Flow, Limits};
 use crate::jobs::Jobs;
 use crate::journal::{Commits, Entry, Journal, State, sha256};
 use crate::pipeline::{Decoded, Pipeline, Translator};
-use crate::plan::{Item, Plan};
+use crate::plan::{Format, Item, Plan};
 use crate::profile::Profile;
 use crate::report::{Done, Facts, Outcome, Report, Summary};
 
@@ -59,7 +58,7 @@ impl Run<'_> {
         let outputs = self.plan.items.iter().map(|item| item.output.as_path());
         let commits = journal.begin(outputs).or_exit(Exit::CannotStart)?;
         let bar = console.start_bar(self.plan.items.len() as u64, "pictures");
-        let telling = Telling { run: self, console: &console, bar, said: Instant::now(), report, ..Telling::new(self, &console) };
+        let telling = Telling::new(self, &console, bar, report);
         let stage = Stages {
             run: self,
             profile: &profile,
@@ -217,7 +216,7 @@ impl Stages<'_> {
         let began = Instant::now();
         let item = self.item(translated.picture);
         let read = translated.stamp.clone();
-        let encoded = self.run.pipeline.encode(translated, Some(&item.output))?;
+        let encoded = self.run.pipeline.encode(translated, Format::of(&item.output))?;
         let entry = Entry {
             output: self.journal.name(&item.output),
             input: item.input.as_path().into(),
@@ -303,6 +302,21 @@ struct Told {
 }
 
 impl<'a> Telling<'a> {
+    fn new(run: &'a Run<'a>, console: &'a Console, bar: indicatif::ProgressBar, report: Option<Report>) -> Self {
+        Self {
+            run,
+            console,
+            bar,
+            said: Instant::now(),
+            summary: Summary::default(),
+            entries: Vec::new(),
+            doubtful: Vec::new(),
+            report,
+            lost: None,
+            is_known: vec![false; run.plan.items.len()],
+        }
+    }
+
     /// Tells of a picture. Whether that was a failure too many.
     fn tell(&mut self, outcome: Outcome) -> bool {
         let Item { input, output } = &self.run.plan.items[outcome.picture];

@@ -161,7 +161,8 @@ impl Contract {
 
     /// The facts without their sources: what of it changes translations.
     pub fn recipe(&self) -> serde_json::Value {
-        self.facts.iter().map(|fact| (fact.name.to_owned(), fact.value.clone().into())).collect()
+        let fact = |fact: &Fact| (fact.name.to_owned(), serde_json::Value::from(fact.value.clone()));
+        self.facts.iter().map(fact).collect()
     }
 
     /// Between pictures and the model's numbers.

@@ -94,7 +94,7 @@ pub(super) struct Gathering<'a> {
 
 impl<'a> Gathering<'a> {
     pub fn new(arguments: &'a PlanArguments) -> Result<Self, Failure> {
-        let own = || Some((id_of(&arguments.output.metadata().ok()?), arguments.output.canonicalize().ok()?));
+        let own = || Some((id_of(&arguments.output().metadata().ok()?), arguments.output().canonicalize().ok()?));
         Ok(Self {
             arguments,
             include: Patterns::new("--include", &arguments.include)?,

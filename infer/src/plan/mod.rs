@@ -50,7 +50,7 @@ impl Plan {
     /// where a flag says nothing of these inputs and where an output would replace an input.
     pub fn make(arguments: &PlanArguments) -> Result<Self, Failure> {
         let output = arguments.output();
-        if arguments.inputs.iter().chain([output]).any(|path| path.as_os_str() == "-") {
+        if arguments.inputs.iter().map(PathBuf::as_path).chain([output]).any(|path| path.as_os_str() == "-") {
             return usage("- stands for one picture through pipes and goes alone: infer --model FILE - -");
         }
         if output.exists() && !output.is_dir() {

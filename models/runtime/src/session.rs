@@ -72,6 +72,13 @@ pub enum SessionError {
     },
 }
 
+impl SessionError {
+    /// Whether the device had too little memory for what it was given.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Run(error) if error.to_string().contains("Failed to allocate memory"))
+    }
+}
+
 /// A value inside a model.
 #[derive(Clone, Debug)]
 pub struct Value {
@@ -190,6 +197,12 @@ impl Session {
     /// The device that runs it: never [`Device::Auto`].
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// The device, and why it is that one.
+    pub fn describe(&self) -> String {
+        let because = self.reason().map(|reason| format!(" (no CUDA: {reason})")).unwrap_or_default();
+        format!("{}{because}", self.device)
     }
 
     /// Why `auto` did not take CUDA, in one line.
