@@ -1,8 +1,8 @@
 //! Every output named before any work.
 //!
-//! [`inputs`] are the arguments or a list, [`gather`] finds the pictures that they mean, [`names`] gives each an output of
-//! its own, [`safety`] sees to it that no output is an input. What is done already is not asked here. Each step looks at
-//! sets, never at an order, so that a plan follows from the files and arguments alone.
+//! `inputs` are the arguments or a list, `gather` and `walk` find the pictures that they mean, `names` gives each an
+//! output of its own, `safety` sees to it that no output is an input. What is done already is not asked here. Each step
+//! looks at sets, never at an order, so that a plan follows from the files and arguments alone.
 
 mod arguments;
 mod format;

@@ -10,6 +10,8 @@ use program::Exit;
 
 use super::{folder_of, from, globs, in_folder, pairs, planned, refused};
 
+type Names = &'static [&'static str];
+
 const TREE: [&str; 9] = [
     "photos/a.png",
     "photos/b.JPG",
@@ -36,7 +38,7 @@ fn found(folder: &Path, arguments: PlanArguments) -> Vec<String> {
 #[test]
 fn patterns_and_depth_choose_what_is_found_below_directories() {
     let folder = folder_of(&TREE);
-    let cases: [(&[&str], &[&str], Option<u32>, &[&str]); 9] = [
+    let cases: [(Names, Names, Option<u32>, Names); 9] = [
         (&["*.png"], &[], None, &["2023/may/thumbs/c.png", "a.png", "thumbs/a.png"]),
         (&["*.png"], &["thumbs"], None, &["a.png"]),
         (&["*.{jpg,JPG}"], &[], None, &["2023/may/c.jpg", "b.JPG"]),
