@@ -1,6 +1,7 @@
 //! `infer` as a user types it.
 
 mod odd_inputs;
+mod planning;
 mod support;
 mod targets;
 
@@ -97,7 +98,7 @@ fn broken_pictures_are_reported_and_do_not_stop_the_rest() {
     let out = folder.path().join("out");
     assert_eq!(pictures::find(&out).expect("a folder").len(), translated, "nothing half is left");
     let misnamed = std::fs::read(out.join("misnamed.jpg")).expect("written");
-    assert_eq!(pictures::format(&misnamed).expect("a picture"), Format::Png, "told by the content");
+    assert_eq!(pictures::format(&misnamed).expect("a picture"), Format::Jpeg, "what the name says");
 }
 
 #[test]
@@ -136,20 +137,35 @@ fn an_output_directory_inside_the_input_is_no_input() {
 }
 
 #[test]
-fn outputs_that_collide_are_refused_before_any_work() {
+fn what_would_replace_an_input_is_refused_before_any_work() {
     let folder = folder_with(&identity_model());
-    for name in ["one/a.jpg", "one/a.png", "two/b.png", "three/b.png"] {
-        write(&folder.path().join(name), &encoded(&picture(4, 4), Format::Png));
+    write(&folder.path().join("two/b.png"), &encoded(&picture(4, 4), Format::Png));
+    let output = run(folder.path(), &["two", "two"]);
+    assert_ends(&output, 2, "", "two/b.png would be replaced by its own translation");
+    assert_ends(&run(folder.path(), &["two", "two/out", "--include", "*.gif"]), 3, "", "--include '*.gif'");
+    assert!(!folder.path().join("two/out").exists());
+}
+
+#[test]
+fn outputs_that_would_collide_are_all_written_in_the_format_of_their_name() {
+    let folder = folder_with(&identity_model());
+    for (name, side) in [("one/a.jpg", 3), ("one/a.png", 4), ("two/A.PNG", 5)] {
+        write(&folder.path().join(name), &encoded(&picture(side, side), Format::Png));
     }
-    let cases: [(&[&str], &str); 3] = [
-        (&["one", "out"], "one/a.jpg and one/a.png both want the output out/a.*"),
-        (&["two", "three", "out"], "two/b.png and three/b.png both want the output out/b.*"),
-        (&["two", "two"], "two/b.png would be replaced by its own translation"),
-    ];
-    for (arguments, message) in cases {
-        assert_ends(&run(folder.path(), arguments), 2, "", message);
+    let output = run(folder.path(), &["one", "two", "out", "--fit", "native", "--format", "bmp"]);
+    assert_ends(
+        &output,
+        0,
+        "translated 3, skipped 0, failed 0",
+        "names     3 outputs renamed, as others want the same",
+    );
+    let sizes = [("a.jpg.bmp", 3)];
+    for (name, side) in sizes {
+        let bytes = std::fs::read(folder.path().join("out").join(name)).expect("written");
+        assert_eq!(pictures::format(&bytes).expect("a picture"), Format::Bmp);
+        assert_eq!(pictures::decode(&bytes).expect("whole"), picture(side, side), "{name}");
     }
-    assert!(!folder.path().join("out").exists());
+    assert_eq!(pictures::find(&folder.path().join("out")).expect("a folder").len(), 3);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::format::Format;
 
 /// Which pictures are translated, and how their outputs are called.
 #[derive(Args, Clone, Debug, Default)]
+#[command(allow_missing_positional = true)]
 pub struct PlanArguments {
     /// Pictures or directories of them
     ///
@@ -45,7 +46,7 @@ pub struct PlanArguments {
     #[arg(long, value_name = "FILE")]
     pub from_file: Option<PathBuf>,
     /// End the paths of --from-file with NUL, as `find -print0` does, not with the line
-    #[arg(short = '0', long = "null", requires = "from_file")]
+    #[arg(short = '0', long = "null")]
     pub nul: bool,
     /// Format of the outputs [default: what their inputs' names say, else png]
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -29,7 +29,7 @@ impl Format {
     pub fn endings(self) -> &'static [&'static str] {
         match self {
             Self::Png => &["png"],
-            Self::Jpg => &["jpg", "jpeg"],
+            Self::Jpg => &["jpg", "jpeg", "jpe", "jfif"],
             Self::Webp => &["webp"],
             Self::Bmp => &["bmp", "dib"],
             Self::Tiff => &["tiff", "tif"],
@@ -80,4 +80,17 @@ pub(super) fn with_added_ending(path: &Path, format: Format) -> PathBuf {
     longer.push(".");
     longer.push(format.endings()[0]);
     longer.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ending_that_is_found_means_a_format_or_one_that_is_only_read() {
+        for ending in pictures::EXTENSIONS {
+            let name = Path::new("picture").with_extension(ending);
+            assert!(Format::of(&name).is_some() || ["gif", "apng"].contains(&ending), "{ending}");
+        }
+    }
 }

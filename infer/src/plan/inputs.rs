@@ -22,6 +22,9 @@ pub(super) struct Input {
 /// All that was named.
 pub(super) fn of(arguments: &PlanArguments) -> Result<Vec<Input>, Failure> {
     let Some(list) = &arguments.from_file else {
+        if arguments.nul {
+            return usage("-0 is about the list of --from-file, and there is none; leave it out"); // clap does not see it
+        }
         let named = arguments.inputs.iter().map(|path| Input { path: cleaned(path), folder: PathBuf::new() });
         return Ok(named.collect());
     };

@@ -1,17 +1,19 @@
 //! Every output named before any work.
 //!
-//! [`inputs`] are the arguments or a list, [`gather`] finds the pictures that they mean, [`names`] gives each an output of
-//! its own, [`safety`] sees to it that no output is an input. What is done already is not asked here. Each step looks at
-//! sets, never at an order, so that a plan follows from the files and arguments alone.
+//! `inputs` are the arguments or a list, `gather` and `walk` find the pictures that they mean, `names` gives each an
+//! output of its own, `safety` sees to it that no output is an input. What is done already is not asked here. Each step
+//! looks at sets, never at an order, so that a plan follows from the files and arguments alone.
 
 mod arguments;
 mod format;
+mod found;
 mod gather;
 mod inputs;
 mod names;
 mod patterns;
 mod safety;
 mod show;
+mod walk;
 
 use std::path::PathBuf;
 
@@ -20,6 +22,7 @@ use program::{Exit, Failure};
 pub use arguments::PlanArguments;
 pub use format::Format;
 use gather::Gathering;
+use inputs::cleaned;
 
 /// One picture to translate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Plan {
         }
         let gathered = gathering.end()?;
         let found = gathered.pictures.len();
-        let pictures = gather::each_once(gathered.pictures);
+        let pictures = found::each_once(gathered.pictures);
         let twice = found - pictures.len();
         let (named, renamed) = names::give(pictures, output, arguments.format);
         safety::refuse_to_replace(&named, &gathered.folders)?;

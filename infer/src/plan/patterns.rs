@@ -50,8 +50,11 @@ impl Patterns {
 
     /// Whether one matches a path below an input or a folder above it.
     pub fn match_path_or_folder(&mut self, below: &Path) -> bool {
-        let folders = below.ancestors().filter(|folder| !folder.as_os_str().is_empty());
-        folders.fold(false, |matches, folder| self.match_path(folder) || matches)
+        let mut matches = false;
+        for folder in below.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+            matches |= self.match_path(folder); // each is looked at: every pattern is to be seen at work
+        }
+        matches
     }
 
     /// An error that names each pattern that has matched nothing.

@@ -1,12 +1,11 @@
 //! No photo is ever replaced, and no output is found as an input by the next run.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use program::Failure;
 
-use super::gather::{FileId, Found};
+use super::found::{FileId, Found, id_of};
 use super::usage;
 
 /// Refuses outputs that are inputs, their own or another's, by whatever path, link or hard link, and outputs in a folder
@@ -20,12 +19,12 @@ pub(super) fn refuse_to_replace(named: &[(Found, PathBuf)], folders: &HashMap<Fi
         // Outputs are in order: those of one folder follow each other.
         let id = match folder_before {
             Some((before, id)) if before == folder => id,
-            _ => id_of(folder),
+            _ => id_at(folder),
         };
         folder_before = Some((folder, id));
         let Some(id) = id else { continue }; // where no folder is, no file is either
         walked = walked.or_else(|| folders.get(&id));
-        let Some(there) = id_of(output) else { continue };
+        let Some(there) = id_at(output) else { continue };
         let inputs = inputs.get_or_insert_with(|| {
             named.iter().filter_map(|(found, _)| Some((found.id?, found.input.as_path()))).collect()
         });
@@ -53,6 +52,6 @@ pub(super) fn refuse_to_replace(named: &[(Found, PathBuf)], folders: &HashMap<Fi
     }
 }
 
-fn id_of(path: &Path) -> Option<FileId> {
-    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+fn id_at(path: &Path) -> Option<FileId> {
+    path.metadata().ok().as_ref().map(id_of)
 }
