@@ -93,3 +93,66 @@ where
         Rgba([red, green, blue, alpha.get_pixel(x, y).0[0]])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use image::RgbaImage;
+
+    use super::*;
+
+    /// A red square that fades out, in the midst of transparent green.
+    fn faded() -> RgbaImage {
+        RgbaImage::from_fn(12, 12, |x, y| match (x, y) {
+            (4..8, 4..8) => Rgba([200, 10, 20, if x == 4 { 90 } else { 255 }]),
+            _ => Rgba([0, 255, 0, 0]),
+        })
+    }
+
+    #[test]
+    fn hidden_colours_do_not_reach_the_edges() {
+        let (colours, alpha) = split_alpha(faded().into());
+        assert!(colours.as_rgb8().expect("8 bits").pixels().all(|pixel| pixel.0 == [200, 10, 20]));
+        for (width, height) in [(12, 12), (24, 30), (5, 7)] {
+            let joined = join_alpha(super::super::resize(&colours, width, height), &alpha.clone().expect("not opaque"));
+            let joined = joined.as_rgba8().expect("8 bits");
+            assert_eq!(joined.dimensions(), (width, height));
+            assert!(joined.pixels().all(|pixel| pixel.0[..3] == [200, 10, 20]), "no green at {width}×{height}");
+        }
+    }
+
+    #[test]
+    fn splitting_and_joining_gives_the_same_where_it_can_be_seen() {
+        let joined = |image: DynamicImage| match split_alpha(image) {
+            (colours, Some(alpha)) => join_alpha(colours, &alpha),
+            (colours, None) => colours,
+        };
+        let image = faded();
+        let same = joined(image.clone().into());
+        for (before, after) in image.pixels().zip(same.as_rgba8().expect("8 bits").pixels()) {
+            assert!(before.0[3] == after.0[3] && (before.0[3] == 0 || before == after));
+        }
+        let deep = DynamicImage::from(image).into_rgba16();
+        let same = joined(deep.clone().into());
+        assert_eq!(same.as_rgba16().expect("16 bits").get_pixel(4, 5), deep.get_pixel(4, 5));
+    }
+
+    #[test]
+    fn an_opaque_alpha_is_none_and_a_wholly_transparent_photo_keeps_its_colours() {
+        let opaque = RgbaImage::from_pixel(3, 2, Rgba([1, 2, 3, 255]));
+        let (colours, alpha) = split_alpha(opaque.into());
+        assert_eq!((colours.color(), alpha), (image::ColorType::Rgb8, None));
+        let (colours, alpha) = split_alpha(RgbaImage::from_pixel(3, 2, Rgba([1, 2, 3, 0])).into());
+        assert_eq!(colours.as_rgb8().expect("8 bits").get_pixel(2, 1).0, [1, 2, 3]);
+        assert!(alpha.is_some());
+    }
+
+    #[test]
+    fn hidden_pixels_take_the_colour_of_the_nearest_visible_one() {
+        let mut image = RgbaImage::from_pixel(9, 1, Rgba([0, 0, 0, 0]));
+        image.put_pixel(1, 0, Rgba([10, 0, 0, 255]));
+        image.put_pixel(6, 0, Rgba([60, 0, 0, 255]));
+        let (colours, _) = split_alpha(image.into());
+        let reds: Vec<u8> = colours.as_rgb8().expect("8 bits").pixels().map(|pixel| pixel.0[0]).collect();
+        assert_eq!(reds, [10, 10, 10, 10, 60, 60, 60, 60, 60]);
+    }
+}

@@ -10,16 +10,16 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageReader};
 use image_webp::WebPDecoder;
 
 use super::colour::Pixels;
-use super::decode::{Bound, Header, Stored};
+use super::decode::{Bound, Header, Stored, kept};
 use super::{Remark, exif};
 use crate::{Format, ReadError};
 
 /// Bytes a pixel that the decoders take beside their result; the most is WebP's: planes and their colours.
 const WORK: u64 = 8;
 
-/// What gAMA says in a file of sRGB, and how far from it is still that.
-const SRGB_GAMMA: f64 = 0.454_55;
-const GAMMA_TOLERANCE: f64 = 0.01;
+/// What gAMA says in a file of sRGB, and how far from it is still that, in 100,000ths.
+const SRGB_GAMMA: u32 = 45_455;
+const GAMMA_TOLERANCE: u32 = 1_000;
 
 /// Columns, rows and orientation.
 pub(super) fn header(bytes: &[u8], format: Format, bound: &Bound) -> Result<Header, ReadError> {
@@ -36,15 +36,31 @@ pub(super) fn header(bytes: &[u8], format: Format, bound: &Bound) -> Result<Head
 pub(super) fn decode_png(bytes: &[u8], bound: &Bound) -> Result<Stored, ReadError> {
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), bound.for_decoder()).map_err(ReadError::Decode)?;
     let is_animated = decoder.is_apng().map_err(ReadError::Decode)?;
-    let gamma = decoder.gamma_value().map_err(ReadError::Decode)?;
     let mut stored = decode_with(decoder, bound)?;
     if is_animated {
         stored.remarks.push(Remark::FirstFrame);
     }
-    if stored.icc.is_none() && gamma.is_some_and(|gamma| (gamma - SRGB_GAMMA).abs() > GAMMA_TOLERANCE) {
+    if stored.icc.is_none() && png_gamma(bytes).is_some_and(|gamma| gamma.abs_diff(SRGB_GAMMA) > GAMMA_TOLERANCE) {
         stored.remarks.push(Remark::Gamma);
     }
     Ok(stored)
+}
+
+/// What gAMA says before the pixels, unless sRGB says more.
+fn png_gamma(bytes: &[u8]) -> Option<u32> {
+    let mut gamma = None;
+    let mut rest = bytes.get(8..)?;
+    while let Some((&[l0, l1, l2, l3, name @ ..], content)) = rest.split_first_chunk::<8>() {
+        match &name {
+            b"sRGB" => return None,
+            b"gAMA" => gamma = content.first_chunk().map(|value| u32::from_be_bytes(*value)),
+            b"IDAT" => break,
+            _ => {}
+        }
+        let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
+        rest = content.get(length.saturating_add(4)..).unwrap_or_default();
+    }
+    gamma
 }
 
 pub(super) fn decode_gif(bytes: &[u8], bound: &Bound) -> Result<Stored, ReadError> {
@@ -79,14 +95,6 @@ fn decode_with(mut decoder: impl ImageDecoder, bound: &Bound) -> Result<Stored, 
     let xmp = kept(decoder.xmp_metadata(), Remark::Description, &mut remarks);
     let pixels = Pixels::Light(DynamicImage::from_decoder(decoder).map_err(ReadError::Decode)?);
     Ok(Stored { pixels, icc, exif, xmp, orientation: None, remarks })
-}
-
-/// What stands beside the pixels costs nobody the pixels.
-fn kept<E>(found: Result<Option<Vec<u8>>, E>, otherwise: Remark, remarks: &mut Vec<Remark>) -> Option<Vec<u8>> {
-    found.unwrap_or_else(|_| {
-        remarks.push(otherwise);
-        None
-    })
 }
 
 fn open_webp(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, ReadError> {

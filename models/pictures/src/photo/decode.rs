@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::metadata::Orientation;
 
 use super::colour::{Pixels, to_srgb};
-use super::{Kept, Limits, Photo, containers, exif, jpeg, tiff};
+use super::{Kept, Limits, Photo, Remark, containers, exif, jpeg, tiff};
 use crate::{Format, ReadError};
 
 /// A file's content as it is stored.
@@ -16,7 +16,7 @@ pub(super) struct Stored {
     pub(super) xmp: Option<Vec<u8>>,
     /// Where the format has one of its own beside EXIF's.
     pub(super) orientation: Option<Orientation>,
-    pub(super) remarks: Vec<super::Remark>,
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// What a header says: columns and rows as stored, and how they are turned to be upright.
@@ -54,6 +54,18 @@ impl Bound<'_> {
 
 /// What a header may take for itself: colour profiles and descriptions.
 const HEADER: Limits = Limits { most_pixels: u64::MAX, most_bytes: 64 << 20 };
+
+/// What stands beside the pixels costs nobody the pixels.
+pub(super) fn kept<E>(
+    found: Result<Option<Vec<u8>>, E>,
+    otherwise: Remark,
+    remarks: &mut Vec<Remark>,
+) -> Option<Vec<u8>> {
+    found.unwrap_or_else(|_| {
+        remarks.push(otherwise);
+        None
+    })
+}
 
 /// Decodes a photo. Whatever a file may do, it ends in an error, and takes no more memory than the limits allow.
 ///

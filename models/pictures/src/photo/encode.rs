@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::error::{EncodingError, ImageFormatHint};
 use image::{DynamicImage, ImageEncoder, ImageError, ImageFormat};
 use image_webp::WebPEncoder;
-use moxcms::{ColorDateTime, ColorProfile};
+use moxcms::{ColorProfile, WHITE_POINT_D50};
 
 use super::{Depth, Encoding, Kept, exif, tiff};
 use crate::backdrop::on_background;
@@ -76,13 +76,20 @@ fn other(format: Format, error: impl std::error::Error + Send + Sync + 'static) 
     ImageError::Encoding(EncodingError::new(ImageFormatHint::Exact(format), error))
 }
 
-/// The profile that says sRGB. It is as old as the standard (IEC 61966-2-1), not as this run.
+/// The profile that says sRGB (IEC 61966-2-1), of no date: moxcms writes the time of the run. Its code points are left out
+/// too, which moxcms gives the range of video.
 fn srgb() -> Vec<u8> {
+    const DATE: std::ops::Range<usize> = 24..36;
     let mut profile = ColorProfile::new_srgb();
-    profile.creation_date_time =
-        ColorDateTime { year: 1999, month: 10, day_of_the_month: 1, hours: 0, minutes: 0, seconds: 0 };
-    profile.encode().expect("a profile made here")
+    profile.cicp = None;
+    profile.media_white_point = Some(WHITE_POINT_D50.to_xyzd()); // ICC.1:2010, 9.2.34
+    let mut bytes = profile.encode().expect("a profile made here");
+    bytes[DATE].copy_from_slice(&DAY_OF_THE_STANDARD);
+    bytes
 }
+
+/// 1 October 1999, year, month and day, then the time.
+const DAY_OF_THE_STANDARD: [u8; 12] = [0x07, 0xcf, 0, 10, 0, 1, 0, 0, 0, 0, 0, 0];
 
 fn jpeg(image: &DynamicImage, kept: Kept, quality: u8) -> Result<Vec<u8>, ImageError> {
     let unsupported = |error| ImageError::Unsupported(error);
@@ -159,4 +166,80 @@ fn webp(image: &DynamicImage, kept: Kept) -> Result<Vec<u8>, ImageError> {
     let written = encoder.encode(image.as_bytes(), image.width(), image.height(), colour);
     written.map_err(|error| other(Format::WebP, error))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgba, RgbaImage};
+
+    use super::*;
+
+    fn encoding(format: Format) -> Encoding {
+        Encoding { format, quality: None, lossless: false, depth: Depth::Eight, background: [255; 3] }
+    }
+
+    #[test]
+    fn the_same_photo_gives_the_same_bytes_and_says_that_it_is_srgb() {
+        for format in [Format::Jpeg, Format::Png, Format::WebP, Format::Tiff] {
+            let write = || encode(DynamicImage::new_rgb8(9, 5), &Kept::default(), &encoding(format)).expect("small");
+            let bytes = write();
+            assert_eq!(bytes, write(), "{format:?}");
+            if format == Format::Tiff {
+                assert!(bytes.windows(srgb().len()).any(|part| part == srgb()), "stored as it is");
+                continue;
+            }
+            let mut decoder =
+                image::ImageReader::with_format(Cursor::new(&bytes), format).into_decoder().expect("ours");
+            assert_eq!(image::ImageDecoder::icc_profile(&mut decoder).expect("ours"), Some(srgb()), "{format:?}");
+        }
+    }
+
+    /// moxcms writes the time of the run into a profile, and no test can wait for the next second.
+    #[test]
+    fn the_profile_has_no_clock() {
+        assert_eq!(srgb()[24..36], DAY_OF_THE_STANDARD);
+    }
+
+    #[test]
+    fn what_a_format_cannot_do_is_refused() {
+        let refused = |change: &dyn Fn(&mut Encoding), format| {
+            let mut encoding = encoding(format);
+            change(&mut encoding);
+            encode(DynamicImage::new_rgb8(2, 2), &Kept::default(), &encoding).expect_err("refused").to_string()
+        };
+        for (found, expected) in [
+            (refused(&|encoding| encoding.lossless = true, Format::Jpeg), "JPEG cannot be written without loss"),
+            (refused(&|encoding| encoding.quality = Some(80), Format::WebP), "WebP is written without loss only"),
+            (refused(&|encoding| encoding.depth = Depth::Sixteen, Format::WebP), "WebP has no 16 bits a channel"),
+            (refused(&|_| {}, Format::Gif), "Gif is not written"),
+        ] {
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn transparency_is_laid_on_the_background_where_there_is_no_place_for_it() {
+        let image = RgbaImage::from_pixel(1, 1, Rgba([0, 100, 200, 51]));
+        for format in [Format::Bmp, Format::Pnm] {
+            let encoding = Encoding { background: [255, 0, 100], ..encoding(format) };
+            let bytes = encode(image.clone().into(), &Kept::default(), &encoding).expect("small");
+            let laid = image::load_from_memory(&bytes).expect("ours").into_rgb8();
+            assert_eq!(laid.get_pixel(0, 0).0, [204, 20, 120], "a fifth of the colour, {format:?}");
+        }
+    }
+
+    #[test]
+    fn jpeg_keeps_all_samples_of_colour() {
+        let bytes = encode(DynamicImage::new_rgb8(16, 16), &Kept::default(), &encoding(Format::Jpeg)).expect("small");
+        let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a baseline frame");
+        let sampling: Vec<u8> = (0..3).map(|component| bytes[frame + 11 + 3 * component]).collect();
+        assert_eq!(sampling, [0x11; 3]);
+    }
+
+    #[test]
+    fn descriptions_that_are_too_long_for_jpeg_are_left_out() {
+        let kept = Kept { exif: Some(vec![7; 70_000]), xmp: Some(vec![b' '; 70_000]) };
+        let bytes = encode(DynamicImage::new_rgb8(2, 2), &kept, &encoding(Format::Jpeg)).expect("small");
+        assert!(bytes.len() < 10_000);
+    }
 }

@@ -92,6 +92,15 @@ impl<'a> Structure<'a> {
     }
 }
 
+/// Whether all values of the first directory lie inside the file; not known of BigTIFF.
+pub(super) fn has_whole_values(bytes: &[u8]) -> bool {
+    let Some((structure, first)) = Structure::open(bytes) else { return true };
+    let Some((entries, behind)) = structure.directory(first) else { return false };
+    let count = (behind - first - 2) / 12;
+    let is_known = |number: usize| structure.u16(first + 2 + 12 * number + 2).and_then(size_of_one).is_some();
+    entries.len() == (0..count).filter(|&number| is_known(number)).count()
+}
+
 /// Bytes of one value of a type.
 fn size_of_one(kind: u16) -> Option<usize> {
     const UTF_8: u16 = 129; // EXIF 3.0's
@@ -239,5 +248,84 @@ impl Structure<'_> {
             value.chunks_exact_mut(if is_rational { size / 2 } else { size }).for_each(<[u8]>::reverse);
         }
         Some((entry.tag, kind, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block in the given order: an orientation of 6, a directory with a size and a colour space, and a thumbnail.
+    fn example(is_little: bool) -> Vec<u8> {
+        let structure = Structure { bytes: &[], is_little };
+        let short = |value| structure.number(value, 2);
+        let long = |value| structure.number(value, 4);
+        let entry = |tag: u16, kind, value: Vec<u8>| {
+            let padding = vec![0; 4 - value.len()];
+            [short(tag.into()), short(kind), long(1), value, padding].concat()
+        };
+        let (exif_at, thumbnail_at) = (8 + 2 + 24 + 4, 8 + 2 + 24 + 4 + 2 + 36 + 4);
+        [
+            if is_little { b"II".to_vec() } else { b"MM".to_vec() },
+            [short(42), long(8)].concat(),
+            [short(2), entry(ORIENTATION, 3, short(6)), entry(EXIF_DIRECTORY, 4, long(exif_at)), long(thumbnail_at)]
+                .concat(),
+            [short(3), entry(COLOUR_SPACE, 3, short(0xffff)), entry(PIXEL_COLUMNS, 4, long(640))].concat(),
+            [entry(PIXEL_ROWS, 3, short(480)), long(0)].concat(),
+            [short(2), entry(THUMBNAIL_OFFSET, 4, long(thumbnail_at + 30)), entry(THUMBNAIL_LENGTH, 4, long(9))]
+                .concat(),
+            [long(0), b"thumbnail".to_vec()].concat(),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn an_upright_photo_has_no_orientation_and_no_thumbnail() {
+        for is_little in [true, false] {
+            let block = example(is_little);
+            assert!(block.ends_with(b"thumbnail"));
+            let settled = settled(block.clone()).expect("a block");
+            let (structure, first) = Structure::open(&settled).expect("a block");
+            let (entries, next) = structure.directory(first).expect("a directory");
+            assert_eq!((structure.u16(entries[0].at), structure.u32(next)), (Some(1), Some(0)));
+            assert!(settled.ends_with(&[0; 9]));
+            assert_eq!(settled.len(), block.len(), "nothing moves: maker notes hold offsets");
+        }
+    }
+
+    #[test]
+    fn a_written_photo_says_its_size_and_colours() {
+        for is_little in [true, false] {
+            let sized = sized(&example(is_little), (70_000, 30));
+            let (structure, first) = Structure::open(&sized).expect("a block");
+            let (entries, _) = structure.directory(first).expect("a directory");
+            let exif = structure.below(&entries, EXIF_DIRECTORY);
+            assert_eq!(structure.u16(exif[0].at), Some(1));
+            assert_eq!(structure.u32(exif[1].at), Some(70_000));
+            assert_eq!(structure.u16(exif[2].at), Some(30));
+        }
+    }
+
+    #[test]
+    fn what_is_no_block_is_dropped_and_one_that_is_cut_harms_nobody() {
+        assert_eq!(settled(b"hello, world".to_vec()), None);
+        let whole = example(true);
+        for length in 0..whole.len() {
+            let cut = whole[..length].to_vec();
+            sized(&cut, (1, 1));
+            Description::read(&cut);
+            settled(cut);
+        }
+    }
+
+    #[test]
+    fn the_orientation_of_xmp_is_reset_in_both_ways_of_writing_it() {
+        for (before, after) in [
+            ("<a tiff:Orientation=\"6\"/>", "<a tiff:Orientation=\"1\"/>"),
+            ("<tiff:Orientation> 8</tiff:Orientation>", "<tiff:Orientation> 1</tiff:Orientation>"),
+            ("<a tiff:Orientation=", "<a tiff:Orientation="),
+        ] {
+            assert_eq!(settled_xmp(before.into()), after.as_bytes(), "{before}");
+        }
     }
 }

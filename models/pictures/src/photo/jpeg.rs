@@ -49,9 +49,10 @@ pub(super) fn decode(bytes: &[u8], bound: &Bound) -> Result<Stored, ReadError> {
         _ => ColorSpace::RGB,
     };
     bound.check((width, height), kind.num_components() as u64, 3, WORK)?;
-    let mut options = *decoder.options();
-    options = options.jpeg_set_out_colorspace(kind);
-    decoder.set_options(options);
+    if !is_whole(bytes) {
+        return Err(failed(DecodeErrors::FormatStatic("it is cut off")));
+    }
+    decoder.set_options(decoder.options().jpeg_set_out_colorspace(kind));
     let (exif, xmp, icc) = (decoder.exif().cloned(), decoder.xmp().cloned(), decoder.icc_profile());
     let mut samples = decoder.decode().map_err(failed)?;
     let pixels = match kind {
@@ -67,10 +68,8 @@ pub(super) fn decode(bytes: &[u8], bound: &Bound) -> Result<Stored, ReadError> {
                     [*y, *cb, *cr] = rgb_of([*y, *cb, *cr]).map(|light| 255 - light);
                 });
             }
-            // Adobe's programs store what is left of the paper, not the ink.
-            if is_from_adobe(bytes) {
-                samples.iter_mut().for_each(|ink| *ink = 255 - *ink);
-            }
+            // What is stored is what is left of the paper, not the ink: Adobe's way, and so everybody's.
+            samples.iter_mut().for_each(|ink| *ink = 255 - *ink);
             (samples.len() as u64 == u64::from(width) * u64::from(height) * 4).then_some(Pixels::Inks8 {
                 width,
                 height,
@@ -82,24 +81,23 @@ pub(super) fn decode(bytes: &[u8], bound: &Bound) -> Result<Stored, ReadError> {
     Ok(Stored { pixels, icc, exif, xmp, orientation: None, remarks: Vec::new() })
 }
 
-/// Whether there is an Adobe segment (APP14) before the first scan.
-fn is_from_adobe(bytes: &[u8]) -> bool {
-    const APP14: u8 = 0xee;
+/// Whether the file has its end. Without one the decoder fills up what is missing, and somebody would lose half a photo.
+fn is_whole(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
     let mut rest = bytes.get(2..).unwrap_or_default();
     loop {
         match *rest {
+            // An end before the first scan is that of a thumbnail.
+            [0xff, START_OF_SCAN, ..] => return rest.windows(2).any(|pair| pair == END),
             [0xff, 0xff, ..] => rest = &rest[1..],
-            [0xff, START_OF_SCAN, ..] => return false,
-            [0xff, marker, high, low, ..] => {
+            [0xff, _, high, low, ..] => {
                 let length = usize::from(u16::from_be_bytes([high, low]));
-                let Some(segment) = rest.get(4..2 + length) else { return false };
-                if marker == APP14 && segment.starts_with(b"Adobe") {
-                    return true;
-                }
-                rest = &rest[2 + length..];
+                rest = rest.get(2 + length..).unwrap_or_default();
             }
-            _ => return false,
+            // What stands between segments is nobody's.
+            [_, ..] => rest = &rest[1..],
+            [] => return false,
         }
     }
 }

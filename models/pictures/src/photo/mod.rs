@@ -5,7 +5,7 @@
 //! are too few for a translated photo.
 //!
 //! - **Colours.** A file's ICC profile is applied (perceptual intent) and the pixels are sRGB from then on; a file without
-//!   one is sRGB. Inks without a profile become `(1 - ink)(1 - black)`, as Pillow and most viewers do it. PNG's gAMA and
+//!   one is sRGB. Inks of a JPEG file are taken as inverted, as Adobe writes them; without a profile they become `(1 - ink)(1 - black)`, as Pillow and most viewers do it. PNG's gAMA and
 //!   cHRM are not applied, since writers fill them with anything: a gamma far from sRGB's is a [`Remark`].
 //! - **Descriptions.** EXIF and XMP are kept as [`Kept`] says. JPEG holds at most 64 KB of each; BMP, PNM and QOI hold none.
 //! - **Bounds.** Pixels and memory are checked against [`Limits`] by what the header says, before anything is allocated.

@@ -7,12 +7,12 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageError};
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKindStandard, TiffValue, colortype};
-use tiff::tags::{ExtraSamples, Tag};
+use tiff::tags::{ExtraSamples, Tag, Type, ValueBuffer};
 use tiff::{ColorType, TiffError, TiffResult};
 
 use super::colour::Pixels;
-use super::decode::{Bound, Header, Stored};
-use super::exif::{Description, EXIF_DIRECTORY, GPS_DIRECTORY, Value};
+use super::decode::{Bound, Header, Stored, kept};
+use super::exif::{self, Description, EXIF_DIRECTORY, GPS_DIRECTORY, Value};
 use super::jpeg::rgb_of;
 use super::{Kept, Remark};
 use crate::{Format, ReadError};
@@ -20,9 +20,19 @@ use crate::{Format, ReadError};
 const XMP: Tag = Tag::Unknown(700);
 
 fn open(bytes: &[u8]) -> Result<Decoder<Cursor<&[u8]>>, ReadError> {
+    // The decoder makes room for all places of strips before it looks for them.
+    if !exif::has_whole_values(bytes) {
+        return Err(failed(TiffError::LimitsExceeded));
+    }
+    Ok(Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(limits(bytes)))
+}
+
+/// Places of strips and tiles cost the decoder 32 bytes for each of theirs.
+fn limits(bytes: &[u8]) -> Limits {
     let mut limits = Limits::default();
-    limits.ifd_value_size = bytes.len(); // No value of a directory is larger than the file.
-    Ok(Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(limits))
+    limits.ifd_value_size = (32 * bytes.len()).min(limits.decoding_buffer_size);
+    limits.decoding_buffer_size = limits.ifd_value_size;
+    limits
 }
 
 fn failed(error: TiffError) -> ReadError {
@@ -55,30 +65,47 @@ pub(super) fn decode(bytes: &[u8], bound: &Bound) -> Result<Stored, ReadError> {
     let decoded = samples * u64::from(kind.bit_depth().div_ceil(8));
     let photo = samples.max(3) * if kind.bit_depth() > 8 { 2 } else { 1 };
     bound.check((width, height), decoded, photo, decoded)?;
+    let mut remarks = Vec::new();
+    let icc = kept(bytes_of(&mut decoder, Tag::IccProfile, bytes.len()), Remark::Profile, &mut remarks);
+    let xmp = kept(bytes_of(&mut decoder, XMP, bytes.len()), Remark::Description, &mut remarks);
+    let orientation = orientation(&mut decoder);
     let pixels = u64::from(width) * u64::from(height);
     let most = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    let mut limits = Limits::default();
-    limits.ifd_value_size = bytes.len();
+    let mut limits = limits(bytes);
     limits.decoding_buffer_size = most(pixels * decoded);
     limits.intermediate_buffer_size = most(bound.0.most_bytes.saturating_sub(pixels * decoded));
     decoder = decoder.with_limits(limits);
 
-    let icc = decoder.find_tag(Tag::IccProfile).ok().flatten().and_then(|value| value.into_u8_vec().ok());
-    let xmp = decoder.find_tag(XMP).ok().flatten().and_then(|value| value.into_u8_vec().ok());
-    let orientation = orientation(&mut decoder);
     let pixels = read_pixels(&mut decoder, kind, (width, height))?;
-    let pages = count_pages(&mut decoder);
-    let remarks = if pages > 1 { vec![Remark::FirstPage { pages }] } else { Vec::new() };
+    let pages = count_pages(bytes)?;
+    if pages > 1 {
+        remarks.push(Remark::FirstPage { pages });
+    }
     Ok(Stored { pixels, icc, exif: block(&Description::read(bytes)), xmp, orientation, remarks })
 }
 
+/// The bytes of a value, which cannot be more than the file's.
+fn bytes_of(decoder: &mut Decoder<Cursor<&[u8]>>, tag: Tag, most: usize) -> TiffResult<Option<Vec<u8>>> {
+    let mut directory = decoder.image_ifd();
+    match directory.find_entry(tag) {
+        Some(entry) if entry.count() > most as u64 => Err(TiffError::LimitsExceeded),
+        Some(_) => {
+            let mut value = ValueBuffer::empty(Type::BYTE);
+            directory.find_tag_buf(tag, &mut value)?;
+            Ok(Some(value.as_bytes().to_vec()))
+        }
+        None => Ok(None),
+    }
+}
+
 /// Pages whose directories can be read.
-fn count_pages(decoder: &mut Decoder<Cursor<&[u8]>>) -> usize {
+fn count_pages(bytes: &[u8]) -> Result<usize, ReadError> {
+    let mut decoder = open(bytes)?;
     let mut pages = 1;
     while decoder.more_images() && decoder.next_image().is_ok() {
         pages += 1;
     }
-    pages
+    Ok(pages)
 }
 
 /// Samples in the order of pixels.
