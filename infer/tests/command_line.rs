@@ -1,5 +1,6 @@
 //! `infer` as a user types it.
 
+mod foreign;
 mod odd_inputs;
 mod support;
 mod targets;
@@ -169,7 +170,7 @@ fn what_cannot_start_says_why_and_what_to_do() {
     let cases: [(&[&str], &str); 8] = [
         (&["--model", "none.onnx", "a.png", "out"], "--model none.onnx"),
         (&["--model", "damaged.onnx", "a.png", "out"], "damaged.onnx: is no ONNX file, or a damaged one"),
-        (&["--model", "foreign.onnx", "a.png", "out"], "foreign.onnx: has no `cyclegan` metadata"),
+        (&["--model", "foreign.onnx", "a.png", "out"], "foreign.onnx: does not say all that is needed"),
         (&["--model", "judge.onnx", "a.png", "out"], "judge.onnx: is the discriminator of A, which judges pictures"),
         (&["--model", "model.onnx", "missing", "out"], "input missing"),
         (&["--model", "model.onnx", "empty", "out"], "input empty: no pictures there"),
