@@ -56,7 +56,11 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let output = arguments.output.as_deref().expect("required unless --print-contract");
     let batch = batch(arguments.batch, contract.batch)?;
     let plan = Plan::make(&arguments.inputs, output, arguments.overwrite)?;
-    let session = Session::with_data(&file, contract.data.as_deref(), arguments.device.options())
+    let [options] = arguments.device.options()[..] else {
+        let message = format!("--device {}: one run uses one card for now", arguments.device.device);
+        return Err(Failure::new(Exit::Usage, message));
+    };
+    let session = Session::with_data(&file, contract.data.as_deref(), options)
         .with_context(|| model.display().to_string())
         .or_exit(Exit::CannotStart)?;
     fs_err::create_dir_all(output).or_exit(Exit::CannotStart)?;
@@ -64,7 +68,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
     say_what_will_run(&console, &arguments, &contract, &session, &plan);
     let bar = console.start_bar(plan.work.len() as u64, "pictures");
-    let most_pixels = memory::most_pixels(&session, contract.bytes_per_pixel);
+    let most_pixels = memory::most_pixels(&session, contract.bytes_per_pixel, arguments.device.memory);
     let pipeline = Pipeline {
         sizes: contract.sizes,
         fit: arguments.fit,
@@ -126,7 +130,7 @@ fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
 fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, session: &Session, plan: &Plan) {
     let because = session.reason().map(|reason| format!(" (no CUDA: {reason})")).unwrap_or_default();
     console.say(format!("model     {}: {}", arguments.model.display(), contract.describe()));
-    console.say(format!("device    {}{because}", session.device()));
+    console.say(format!("device    {}{because}", session.running()));
     let skipped = match plan.skipped {
         0 => String::new(),
         skipped => format!("; {skipped} are there already and stay (--overwrite replaces them)"),

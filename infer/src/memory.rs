@@ -6,9 +6,11 @@
 use models_runtime::Session;
 use program::{Device, available_bytes};
 
-/// The most pixels of one picture for which there is memory, where each needs at least `bytes_per_pixel`.
-pub(crate) fn most_pixels(session: &Session, bytes_per_pixel: u64) -> u64 {
+/// The most pixels of one picture for which there is memory, where each needs at least `bytes_per_pixel`. `allowed` is
+/// what the user grants of it.
+pub(crate) fn most_pixels(session: &Session, bytes_per_pixel: u64, allowed: Option<u64>) -> u64 {
     let on_cpu = session.device() == Device::Cpu; // a card says by itself when it is full
     let available = if on_cpu { available_bytes() } else { None };
-    available.map_or(u64::MAX, |bytes| bytes / bytes_per_pixel.max(1))
+    let most = available.into_iter().chain(allowed).min();
+    most.map_or(u64::MAX, |bytes| bytes / bytes_per_pixel.max(1))
 }

@@ -210,6 +210,21 @@ fn the_chosen_size_is_said_and_kept() {
 }
 
 #[test]
+fn what_runs_is_said_and_memory_that_is_not_granted_is_not_used() {
+    let folder = folder_with(&identity_model());
+    write(&folder.path().join("a.png"), &encoded(&picture(40, 30), Format::Png));
+    let common = ["a.png", "out", "--overwrite", "--fit", "native"];
+    let output = run(folder.path(), &[&common[..], &["--device", "cpu", "--threads", "2"]].concat());
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "device    cpu (CPUExecutionProvider, 2 threads)\n");
+    let output = run(folder.path(), &common);
+    let said = "device    cpu (CPUExecutionProvider, a thread for each core) (no CUDA: this ONNX Runtime is built without";
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", said);
+    let output = run(folder.path(), &[&common[..], &["--device", "cpu", "--memory", "1k"]].concat());
+    let said = "failed: a.png: would be 40×30 pixels for the network";
+    assert_ends(&output, 1, "translated 0, skipped 0, failed 1", said);
+}
+
+#[test]
 fn results_are_for_scripts_and_messages_for_people() {
     let folder = folder_with(&identity_model());
     write(&folder.path().join("a.png"), &encoded(&picture(4, 4), Format::Png));
