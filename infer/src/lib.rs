@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let model = Model::read(&arguments)?;
     let batch = batch(arguments.run.batch, model.contract.batch)?;
     let (sessions, hash) = model.open(&arguments)?;
-    let memory = memory::Memory::of(&sessions, &model.contract);
+    let memory = memory::Memory::of(&sessions, &model.contract, arguments.device.memory);
     let pipeline = Pipeline {
         contract: &model.contract,
         conversion: model.contract.conversion(),
@@ -74,7 +74,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         most_pixels: memory.most_pixels,
         limits: Limits { most_pixels: arguments.output.max_pixels, most_bytes: memory.most_decoded },
     };
-    let devices: Vec<String> = sessions.iter().map(|session| session.device().to_string()).collect();
+    let devices: Vec<String> = sessions.iter().map(|session| session.running().to_string()).collect();
     say_what_will_run(&console, &arguments, &model.contract, &sessions, &plan);
     let fixed = model.contract.batch.is_some();
     let mut translators: Vec<Translator> =

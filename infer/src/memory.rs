@@ -25,11 +25,12 @@ const MOST_UNDER_WAY: u64 = 2 << 30;
 const UNKNOWN: u64 = 4 << 30;
 
 impl Memory {
-    /// For these sessions of one model.
-    pub(crate) fn of(sessions: &[Session], contract: &Contract) -> Self {
+    /// For these sessions of one model; `allowed` is what the user grants the network.
+    pub(crate) fn of(sessions: &[Session], contract: &Contract, allowed: Option<u64>) -> Self {
         let available = available_bytes();
+        let for_network = available.into_iter().chain(allowed).min();
         let on_cpu = sessions.iter().any(|session| session.device() == Device::Cpu); // a card says by itself when it is full
-        let most_pixels = available.filter(|_| on_cpu).map_or(u64::MAX, |bytes| bytes / contract.bytes_per_pixel.max(1));
+        let most_pixels = for_network.filter(|_| on_cpu).map_or(u64::MAX, |bytes| bytes / contract.bytes_per_pixel.max(1));
         let available = available.unwrap_or(UNKNOWN);
         Self { most_pixels, most_decoded: available / 2, under_way: (available / 4).min(MOST_UNDER_WAY) }
     }

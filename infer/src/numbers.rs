@@ -174,3 +174,88 @@ impl Conversion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLAIN: Normalization = Normalization { range: [-1.0, 1.0], mean: [0.0; 3], std: [1.0; 3] };
+
+    fn tensor(element: Element, layout: Layout) -> Tensor {
+        Tensor { element, layout }
+    }
+
+    fn picture(width: u32, height: u32, samples: &[u16]) -> DynamicImage {
+        let samples: Vec<u16> = samples.iter().copied().cycle().take((3 * width * height) as usize).collect();
+        DynamicImage::ImageRgb16(ImageBuffer::from_raw(width, height, samples).expect("three a pixel"))
+    }
+
+    #[test]
+    fn our_own_exports_get_what_the_networks_were_trained_with() {
+        let picture = picture(5, 3, &[0, 257, 7 * 257, 200 * 257, u16::MAX, 31 * 257, 9 * 257]).to_rgb8();
+        let conversion =
+            Conversion::new([tensor(Element::F32, Layout::Nchw); 2], PLAIN, models::pixels::RANGE, false, 1);
+        let mut planes = vec![0.0; picture.len()];
+        models::pixels::to_planes(&picture, &mut planes);
+        assert_eq!(conversion.to_numbers(&DynamicImage::ImageRgb8(picture.clone())), Numbers::Floats(planes.clone()));
+        planes.iter_mut().for_each(|number| *number *= 1.3);
+        let back = conversion.to_picture(NumbersRef::Floats(&planes), 5, 3, false).expect("numbers");
+        assert_eq!(back.into_rgb8().into_raw(), models::pixels::to_interleaved(&planes));
+    }
+
+    #[test]
+    fn a_mean_is_that_of_its_colour_in_either_order() {
+        let pixel = DynamicImage::ImageRgb8(ImageBuffer::from_raw(1, 1, vec![255, 0, 51]).expect("one pixel"));
+        let from = Normalization { range: [0.0, 1.0], mean: [0.5, 0.25, 0.0], std: [0.5, 0.25, 2.0] };
+        for (reversed, expected) in [(false, [1.0, -1.0, 0.1]), (true, [0.1, -1.0, 1.0])] {
+            let ends = [tensor(Element::F32, Layout::Nhwc); 2];
+            let conversion = Conversion::new(ends, from, [0.0, 1.0], reversed, 1);
+            assert_eq!(conversion.to_numbers(&pixel), Numbers::Floats(expected.into()));
+        }
+    }
+
+    #[test]
+    fn nan_is_no_picture_and_what_is_beyond_the_range_is_its_end() {
+        let ends = [tensor(Element::F32, Layout::Nhwc); 2];
+        let conversion = Conversion::new(ends, PLAIN, [0.0, 1.0], false, 1);
+        let convert = |numbers: [f32; 3]| conversion.to_picture(NumbersRef::Floats(&numbers), 1, 1, true);
+        let clamped = convert([f32::NEG_INFINITY, 1.5, 1.0]).expect("numbers").into_rgb16().into_raw();
+        assert_eq!(clamped, [0, u16::MAX, u16::MAX]);
+        assert_eq!(convert([0.0, f32::NAN, 1.0]), Err(NotANumber));
+    }
+
+    #[test]
+    fn shapes_follow_layout_and_scale() {
+        let ends = [tensor(Element::F32, Layout::Nchw), tensor(Element::U8, Layout::Nhwc)];
+        let conversion = Conversion::new(ends, PLAIN, [0.0, 255.0], false, 4);
+        assert_eq!(conversion.shape(2, 5, 7), [2, 3, 7, 5]);
+        assert_eq!(conversion.output_shape(2, 5, 7), [2, 28, 20, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_back_in_any_form(
+            width in 1..9_u32,
+            height in 1..9_u32,
+            samples in proptest::collection::vec(any::<u16>(), 1..40),
+            sixteen_bits: bool,
+            bytes: bool,
+            interleaved: bool,
+            reversed: bool,
+            range in prop_oneof![Just([-1.0, 1.0]), Just([0.0, 1.0]), Just([0.0, 255.0]), Just([1.0, 0.0])],
+        ) {
+            let picture = picture(width, height, &samples);
+            let element = if bytes { Element::U8 } else { Element::F32 };
+            let layout = if interleaved { Layout::Nhwc } else { Layout::Nchw };
+            let from = Normalization { range, ..PLAIN };
+            let conversion = Conversion::new([tensor(element, layout); 2], from, range, reversed, 1);
+            // Bytes hold no 16 bits; all else comes back as it was.
+            let picture = if bytes || !sixteen_bits { DynamicImage::ImageRgb8(picture.to_rgb8()) } else { picture };
+            let numbers = conversion.to_numbers(&picture);
+            let back = conversion.to_picture(numbers.view(), width, height, sixteen_bits).expect("numbers");
+            prop_assert_eq!(back.to_rgb16(), picture.to_rgb16());
+        }
+    }
+}

@@ -74,7 +74,8 @@ impl FromStr for Colour {
             return Ok(Self(*colour));
         }
         let digits = text.strip_prefix('#').unwrap_or(text);
-        let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6 && digits.is_ascii());
+        let is_hex = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex);
         let [_, colour @ ..] = number.ok_or("use #rrggbb, white or black")?.to_be_bytes();
         Ok(Self(colour))
     }

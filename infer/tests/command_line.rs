@@ -1,5 +1,6 @@
 //! `infer` as a user types it.
 
+mod foreign;
 mod odd_inputs;
 mod planning;
 mod support;
@@ -185,7 +186,7 @@ fn what_cannot_start_says_why_and_what_to_do() {
     let cases: [(&[&str], &str); 8] = [
         (&["--model", "none.onnx", "a.png", "out"], "--model none.onnx"),
         (&["--model", "damaged.onnx", "a.png", "out"], "damaged.onnx: is no ONNX file, or a damaged one"),
-        (&["--model", "foreign.onnx", "a.png", "out"], "foreign.onnx: has no `cyclegan` metadata"),
+        (&["--model", "foreign.onnx", "a.png", "out"], "foreign.onnx: does not say all that is needed"),
         (&["--model", "judge.onnx", "a.png", "out"], "judge.onnx: is the discriminator of A, which judges pictures"),
         (&["--model", "model.onnx", "missing", "out"], "input missing"),
         (&["--model", "model.onnx", "empty", "out"], "input empty: no pictures there"),
@@ -222,6 +223,21 @@ fn the_chosen_size_is_said_and_kept() {
         assert_eq!(pictures::read(&folder.path().join("out/a.png")).expect("whole").dimensions(), size, "{fit}");
     }
     assert_ends(&run(folder.path(), &["a.png", "out", "--fit", "0"]), 2, "", "use train, native, squash, or a number");
+}
+
+#[test]
+fn what_runs_is_said_and_memory_that_is_not_granted_is_not_used() {
+    let folder = folder_with(&identity_model());
+    write(&folder.path().join("a.png"), &encoded(&picture(40, 30), Format::Png));
+    let common = ["a.png", "out", "--overwrite", "--fit", "native"];
+    let output = run(folder.path(), &[&common[..], &["--device", "cpu", "--threads", "2"]].concat());
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "device    cpu (CPUExecutionProvider, 2 threads)\n");
+    let output = run(folder.path(), &common);
+    let said = "device    cpu (CPUExecutionProvider, a thread for each core) (no CUDA: this ONNX Runtime is built without";
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", said);
+    let output = run(folder.path(), &[&common[..], &["--device", "cpu", "--memory", "1k"]].concat());
+    let said = "failed: a.png: would be 40×30 pixels for the network";
+    assert_ends(&output, 1, "translated 0, skipped 0, failed 1", said);
 }
 
 #[test]

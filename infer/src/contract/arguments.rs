@@ -31,6 +31,10 @@ const HEADING: &str = "Other people's models";
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Said {
     /// What black and white are for the model: -1..1, 0..1 or 0..255
+    ///
+    /// This and the next seven may stand in a file NAME.toml beside NAME.onnx, as in range = "0..1", mean = [0.5, 0.5, 0.5]
+    /// or size-multiple = 4. A flag wins over the file, the file over what the model says of itself; what contradicts the
+    /// graph is refused.
     #[arg(long, value_name = "BLACK..WHITE", allow_hyphen_values = true, help_heading = HEADING)]
     pub range: Option<PixelRange>,
     /// The same of its output [default: as the input, unless that has mean and deviation]

@@ -8,6 +8,9 @@ use super::values::{Element, Layout};
 /// Channels of a picture.
 pub(super) const CHANNELS: u64 = 3;
 
+/// Channels of pictures that this program does not translate, at most.
+const OTHER_CHANNELS: u64 = 4;
+
 /// One side of a batch of pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -98,7 +101,12 @@ impl End {
         };
         let both = [Layout::Nchw, Layout::Nhwc];
         let certain = both.map(|layout| at(layout) == Some(CHANNELS));
-        let possible = both.map(|layout| at(layout).is_none_or(|channels| channels == CHANNELS));
+        let mut possible = both.map(|layout| at(layout).is_none_or(|channels| channels == CHANNELS));
+        // One channel of grey, or four with alpha, is not the height or width of the other layout.
+        let is_other = |layout| at(layout).is_some_and(|channels| channels <= OTHER_CHANNELS);
+        if certain == [false; 2] && both.into_iter().any(is_other) {
+            possible = [false; 2];
+        }
         let found = match (certain, possible) {
             ([true, false], _) | ([false, false], [true, false]) => Some(Layout::Nchw),
             ([false, true], _) | ([false, false], [false, true]) => Some(Layout::Nhwc),

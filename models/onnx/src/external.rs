@@ -13,9 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ReadError;
 use crate::graph::is_learned;
-use crate::proto::{
-    DataType, GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto,
-};
+use crate::proto::{GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto};
+use crate::summary::element;
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: i32 = 1;
@@ -246,16 +245,12 @@ fn place(tensor: &TensorProto) -> Result<Place<'_>, ReadError> {
     Ok(Place { location, offset, length })
 }
 
-/// Bytes that a tensor's shape asks for; none where it has no such shape, or numbers that are not written here.
+/// Bytes that a tensor's shape asks for; none where it has no such shape, or its elements no size.
 pub(crate) fn bytes_of(tensor: &TensorProto) -> Option<u64> {
-    let number = match DataType::try_from(tensor.data_type).ok()? {
-        DataType::Float => 4,
-        DataType::Float16 => 2,
-        DataType::Int64 | DataType::Double => 8,
-        DataType::Uint8 => 1,
-        DataType::Undefined => return None,
-    };
-    tensor.dims.iter().try_fold(number, |product: u64, &side| product.checked_mul(u64::try_from(side).ok()?))
+    let (_, bits) = element(tensor.data_type);
+    let bits = Some(bits).filter(|bits| *bits > 0); // strings have no size
+    let total = tensor.dims.iter().try_fold(bits?, |total, side| total.checked_mul(u64::try_from(*side).ok()?));
+    Some(total?.div_ceil(8))
 }
 
 fn refused(tensor: &TensorProto, found: &str) -> ReadError {
@@ -397,6 +392,47 @@ mod tests {
         for (key, value, message) in cases {
             let error = with(key, value).expect_err(message);
             assert!(error.contains(message), "{key} {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn data_is_our_own_by_the_hash_in_its_name_and_a_changed_one_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let here = folder.path();
+        let exported = exported(Family::Paper);
+        exported.write(&here.join("g.onnx")).expect("writable");
+        let mut model = parse(exported.model.clone()).expect("our own file");
+        assert!(matches!(check_own_data(&model, here), Ok(true)));
+
+        let path = here.join(&data(&exported).name);
+        let mut content = fs_err::read(&path).expect("written");
+        content[0] ^= 1;
+        fs_err::write(&path, &content).expect("writable");
+        let error = check_own_data(&model, here).expect_err("another content").to_string();
+        assert!(error.contains("its content is not what its name says"), "{error}");
+
+        for name in ["weights.bin", "g.onnx.data", "g.0123.onnx.data"] {
+            let entries = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+            let locations =
+                entries.flat_map(|tensor| &mut tensor.external_data).filter(|entry| entry.key == "location");
+            locations.for_each(|entry| entry.value = name.into());
+            assert!(matches!(check_own_data(&model, here), Ok(false)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_shape_asks_for_whole_bytes_of_any_element_that_has_a_size() {
+        let bytes = |data_type: i32, dims: &[i64]| {
+            bytes_of(&TensorProto { data_type, dims: dims.into(), ..Default::default() })
+        };
+        // float32, uint8, int64, bool, bfloat16 and, two to a byte, int4.
+        let cases = [(1, 24), (2, 6), (7, 48), (9, 6), (16, 12), (22, 3)];
+        for (kind, expected) in cases {
+            assert_eq!(bytes(kind, &[2, 3]), Some(expected), "{kind}");
+        }
+        assert_eq!(bytes(22, &[3]), Some(2));
+        for (kind, dims) in [(0, &[1][..]), (8, &[1]), (99, &[1]), (1, &[-1]), (1, &[i64::MAX, 3])] {
+            assert_eq!(bytes(kind, dims), None, "{kind} {dims:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The networks as ONNX graphs: the one place that writes and reads ONNX files.
 //!
 //! [`export`] folds a network into a graph of standard operators for a [`Target`]; [`open`] reads any ONNX file,
-//! [`metadata`], [`weights`] and [`interface()`] what our own carry, [`summary()`] what any file says. The file format's messages are in [`proto`].
+//! [`metadata`], [`weights`] and [`interface()`] what our own carry, [`summary()`] what any file says; [`samples`] are for tests. The file format's messages are in [`proto`].
 
 mod bias;
 mod error;
@@ -14,8 +14,7 @@ mod names;
 mod prefix;
 pub mod proto;
 mod read;
-#[cfg(test)]
-mod samples;
+pub mod samples;
 mod summary;
 mod target;
 

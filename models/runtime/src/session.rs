@@ -6,12 +6,13 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 use ort::ep::cuda::ConvAlgorithmSearch;
-use ort::ep::{CUDA, ExecutionProvider};
+use ort::ep::{ArenaExtendStrategy, CUDA, ExecutionProvider};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
 use program::Device;
 
-use crate::library::{LibraryError, environment};
+use crate::cuda;
+use crate::library::{LibraryError, environment, place};
 use crate::numbers::{Numbers, NumbersRef};
 
 /// How a session runs.
@@ -23,6 +24,9 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Full 32-bit products on CUDA, which else rounds them to TF32's 10 bits of mantissa. Verification needs this.
     pub exact: bool,
+    /// Bytes that ONNX Runtime may keep of a card's memory for the network's values; none: all that is free. What cuDNN
+    /// works in comes on top.
+    pub memory: Option<usize>,
     /// Runs the graph as it is written, without ONNX Runtime's rewriting: to tell a wrong file from a wrong rewriting.
     pub as_written: bool,
 }
@@ -35,12 +39,13 @@ pub enum SessionError {
     Library(#[from] LibraryError),
     /// CUDA was asked for and is not to be had.
     #[error(
-        "cuda:{index} was asked for and cannot be used: {reason}\nuse --device cpu, or `cargo xtask setup --cuda` on a machine with an NVIDIA driver"
+        "cuda:{index} was asked for and cannot be used: {reason}\nuse --device cpu, or `cargo xtask setup --cuda` on a machine \
+         with an NVIDIA driver of version 580 or later"
     )]
     Cuda {
         /// The card asked for.
         index: usize,
-        /// What ONNX Runtime says.
+        /// All that is missing, or what ONNX Runtime says.
         reason: String,
     },
     /// The file is no model that this ONNX Runtime takes.
@@ -73,9 +78,57 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// Whether the device had too little memory for what it was given.
+    /// Whether there was not enough memory, so that fewer or smaller pictures might do.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, Self::Run(error) if error.to_string().contains("Failed to allocate memory"))
+        // ONNX Runtime has no code for it. These are what its arena, C++, CUDA, cuBLAS and cuDNN say.
+        const SIGNS: [&str; 7] = [
+            "Failed to allocate memory",
+            "smaller than requested bytes",
+            "bad_alloc",
+            "out of memory",
+            "CUBLAS_STATUS_ALLOC_FAILED",
+            "CUDNN_STATUS_ALLOC_FAILED",
+            "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        ];
+        match self {
+            Self::Run(error) | Self::Model(error) => {
+                let message = error.to_string();
+                SIGNS.iter().any(|sign| message.contains(sign))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How a session runs, whatever was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// The device: never [`Device::Auto`].
+    pub device: Device,
+    /// What ONNX Runtime calls the part of it that has the graph; operators that it lacks run on the CPU.
+    pub provider: &'static str,
+    /// Whether products of 32-bit floats may be rounded to TF32, which cards from Ampere on have; none where there is no
+    /// such thing.
+    pub tf32: Option<bool>,
+    /// Threads that work on one operator; none: as many as ONNX Runtime chooses, one for each core.
+    pub threads: Option<usize>,
+    /// Bytes that it may keep of a card's memory.
+    pub memory: Option<usize>,
+}
+
+impl std::fmt::Display for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}", self.device, self.provider)?;
+        match (self.tf32, self.threads) {
+            (Some(true), _) => f.write_str(", TF32 on")?,
+            (Some(false), _) => f.write_str(", TF32 off")?,
+            (None, Some(threads)) => write!(f, ", {threads} threads")?,
+            (None, None) => f.write_str(", a thread for each core")?,
+        }
+        match self.memory {
+            Some(bytes) => write!(f, ", {} of its memory)", program::bytes(bytes as u64)),
+            None => f.write_str(")"),
+        }
     }
 }
 
@@ -93,13 +146,13 @@ pub struct Value {
 /// A model loaded by ONNX Runtime, with one input and one output.
 pub struct Session {
     inner: ort::session::Session,
-    device: Device,
+    running: Running,
     reason: Option<String>,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("Session").field("running", &self.running).finish_non_exhaustive()
     }
 }
 
@@ -132,8 +185,8 @@ impl Session {
     fn of(model: Model<'_>, options: Options) -> Result<Self, SessionError> {
         let (inner, device, reason) = match options.device {
             Device::Cpu => (cpu(model, options)?, Device::Cpu, None),
-            Device::Cuda(index) => (cuda(model, options, index)?, Device::Cuda(index), None),
-            Device::Auto => match cuda(model, options, 0) {
+            Device::Cuda(index) => (on_cuda(model, options, index)?, Device::Cuda(index), None),
+            Device::Auto => match on_cuda(model, options, 0) {
                 Ok(session) => (session, Device::Cuda(0), None),
                 Err(SessionError::Cuda { reason, .. }) => (cpu(model, options)?, Device::Cpu, Some(reason)),
                 Err(other) => return Err(other),
@@ -143,7 +196,7 @@ impl Session {
         if (inputs, outputs) != (1, 1) {
             return Err(SessionError::Interface { inputs, outputs });
         }
-        Ok(Self { inner, device, reason })
+        Ok(Self { inner, running: running(device, options), reason })
     }
 
     /// Loads a model with any number of outputs, for [`Self::values`]; else as [`Self::open`].
@@ -151,7 +204,8 @@ impl Session {
     /// # Errors
     /// See [`SessionError`].
     pub fn open_many(model: &[u8], folder: Option<&Path>, options: Options) -> Result<Self, SessionError> {
-        Ok(Self { inner: cpu(Model::Bytes { bytes: model, folder }, options)?, device: Device::Cpu, reason: None })
+        let inner = cpu(Model::Bytes { bytes: model, folder }, options)?;
+        Ok(Self { inner, running: running(Device::Cpu, options), reason: None })
     }
 
     /// Runs `[n, c, h, w]` floats through the model, as [`Self::run`] does, and gives all outputs that are floats.
@@ -196,13 +250,18 @@ impl Session {
 
     /// The device that runs it: never [`Device::Auto`].
     pub fn device(&self) -> Device {
-        self.device
+        self.running.device
     }
 
-    /// The device, and why it is that one.
+    /// How it runs.
+    pub fn running(&self) -> Running {
+        self.running
+    }
+
+    /// How it runs, and why not on CUDA where that was left open.
     pub fn describe(&self) -> String {
         let because = self.reason().map(|reason| format!(" (no CUDA: {reason})")).unwrap_or_default();
-        format!("{}{because}", self.device)
+        format!("{}{because}", self.running())
     }
 
     /// Why `auto` did not take CUDA, in one line.
@@ -339,11 +398,26 @@ fn builder(options: Options) -> Result<SessionBuilder, SessionError> {
     }
 }
 
+fn running(device: Device, options: Options) -> Running {
+    match device {
+        Device::Cuda(_) => {
+            Running { device, provider: CUDA::NAME, tf32: Some(!options.exact), threads: None, memory: options.memory }
+        }
+        Device::Auto | Device::Cpu => Running {
+            device: Device::Cpu,
+            provider: "CPUExecutionProvider",
+            tf32: None,
+            threads: options.threads,
+            memory: None,
+        },
+    }
+}
+
 fn cpu(model: Model<'_>, options: Options) -> Result<ort::session::Session, SessionError> {
     model.commit(builder(options)?).map_err(SessionError::Model)
 }
 
-fn cuda(model: Model<'_>, options: Options, index: usize) -> Result<ort::session::Session, SessionError> {
+fn on_cuda(model: Model<'_>, options: Options, index: usize) -> Result<ort::session::Session, SessionError> {
     // Before any other `ort` call: those panic without the library.
     let builder = builder(options)?;
     let refused = |reason: String| SessionError::Cuda { index, reason: one_line(&reason) };
@@ -356,16 +430,66 @@ fn cuda(model: Model<'_>, options: Options, index: usize) -> Result<ort::session
         .with_tf32(!options.exact)
         // The default tries every algorithm anew for each input size.
         .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
+    let provider = match options.memory {
+        // Doubling its steps, an arena would reach its limit long before it is full.
+        Some(bytes) => {
+            provider.with_memory_limit(bytes).with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
+        }
+        None => provider,
+    };
     let builder = builder
         .with_execution_providers([provider.build().error_on_failure()])
-        .map_err(|error| refused(error.to_string()))?;
+        .map_err(|error| refused(explained(&error)))?;
     model.commit(builder).or_else(|error| {
         // A model that the CPU refuses too is the model's fault, not the card's.
         cpu(model, options)?;
-        Err(refused(error.to_string()))
+        Err(refused(explained(&error)))
     })
+}
+
+/// All that can be seen to be missing, and then what ONNX Runtime says, which names the first of it at best.
+fn explained(error: &impl std::fmt::Display) -> String {
+    let mut reasons = cuda::missing(place().as_deref());
+    reasons.push(format!("ONNX Runtime says: {error}"));
+    reasons.join("; ")
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use models_onnx::samples::{Operation, Sample};
+
+    use super::*;
+
+    #[test]
+    fn a_session_says_what_it_does_and_why_not_more() {
+        let model = Sample::default().to_bytes();
+        let options = Options { threads: Some(2), memory: Some(1 << 30), ..Options::default() };
+        let session = Session::open(&model, Options { device: Device::Cpu, ..options }).expect("a good model");
+        // The limit is that of a card.
+        assert_eq!(session.running().to_string(), "cpu (CPUExecutionProvider, 2 threads)");
+        assert_eq!(session.reason(), None, "nothing else was asked for");
+        let on_card = running(Device::Cuda(1), Options { exact: true, ..options });
+        assert_eq!(on_card.to_string(), "cuda:1 (CUDAExecutionProvider, TF32 off, 1.1 GB of its memory)");
+
+        let auto = Session::open(&model, options).expect("a good model");
+        assert_eq!(auto.reason().is_some(), auto.device() == Device::Cpu, "auto says why there is no CUDA");
+    }
+
+    #[test]
+    fn a_lack_of_memory_is_told_from_other_failures() {
+        // 2²⁴ times as wide and high: more than any address space has.
+        let huge = Sample { operation: Operation::Enlarge(1 << 24), ..Sample::default() }.to_bytes();
+        let options = Options { device: Device::Cpu, threads: Some(1), ..Options::default() };
+        let mut session = Session::open(&huge, options).expect("a good model");
+        let error = session.run(&[0.0; 3], [1, 3, 1, 1]).expect_err("petabytes");
+        assert!(error.is_out_of_memory(), "{error}");
+        let error = session.run(&[0.0; 3], [1, 1, 3, 1]).expect_err("one channel");
+        assert!(!error.is_out_of_memory(), "{error}");
+        let error = Session::open(b"no model", options).expect_err("no model");
+        assert!(!error.is_out_of_memory(), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Small networks for the tests of this crate.
+//! Whole networks.
 
 use models::families::{Family, GeneratorOptions};
 use models::{FORMAT_VERSION, Metadata, Role, Weight, parameters, pixels};
