@@ -1,6 +1,7 @@
 //! What ONNX Runtime needs for CUDA, each tried by opening it once CUDA has failed: why there is none is said with all its
 //! reasons, not with the first that the library stumbles over.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -33,7 +34,7 @@ pub(crate) fn missing(library: Option<&Path>) -> Vec<String> {
     let mut missing: Vec<String> = Vec::new();
     for (file, what) in LIBRARIES {
         if let Err(reason) = open(file) {
-            missing.push(format!("{what} cannot be opened: {reason}"));
+            missing.push(format!("{what} cannot be opened ({reason})"));
         }
     }
     missing.extend(driver());
@@ -43,7 +44,7 @@ pub(crate) fn missing(library: Option<&Path>) -> Vec<String> {
 /// Why the driver will not do, as far as that can be seen from outside.
 fn driver() -> Option<String> {
     if let Err(reason) = open("libcuda.so.1") {
-        return Some(format!("the NVIDIA driver cannot be opened: {reason}"));
+        return Some(format!("the NVIDIA driver cannot be opened ({reason})"));
     }
     let version = std::fs::read_to_string(DRIVER_VERSION).ok()?;
     let found = driver_version(&version)?;
@@ -60,7 +61,8 @@ fn driver_version(text: &str) -> Option<u32> {
 }
 
 fn open(file: impl AsRef<OsStr>) -> Result<(), String> {
-    ort::util::preload_dylib(file.as_ref()).map_err(|error| error.to_string())
+    // The outer error says "dlopen failed" and no more.
+    ort::util::preload_dylib(file.as_ref()).map_err(|error| error.source().unwrap_or(&error).to_string())
 }
 
 #[cfg(test)]

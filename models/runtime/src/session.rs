@@ -450,7 +450,10 @@ fn on_cuda(model: Model<'_>, options: Options, index: usize) -> Result<ort::sess
 /// All that can be seen to be missing, and then what ONNX Runtime says, which names the first of it at best.
 fn explained(error: &impl std::fmt::Display) -> String {
     let mut reasons = cuda::missing(place().as_deref());
-    reasons.push(format!("ONNX Runtime says: {error}"));
+    let said = error.to_string();
+    // Before its mark stands where in its own source that is said.
+    let said = said.find("[ONNXRuntimeError]").map_or(said.as_str(), |mark| &said[mark..]);
+    reasons.push(format!("ONNX Runtime says: {said}"));
     reasons.join("; ")
 }
 
