@@ -70,7 +70,7 @@ impl<'a> Gathering<'a> {
         let name = || path.file_name().expect("a file has a name").into();
         self.gathered.pictures.push(Found {
             input: path.clone(),
-            below: if input.folder.as_os_str().is_empty() { name() } else { input.folder.clone() },
+            below: if input.below.as_os_str().is_empty() { name() } else { input.below.clone() },
             id: Some(id_of(&metadata)),
             folder: id_of(&folder),
             linked: path.is_symlink(),

@@ -15,8 +15,9 @@ use super::{PlanArguments, usage};
 pub(super) struct Input {
     /// Where it is, without `.` between.
     pub path: PathBuf,
-    /// The folder below the output directory for it: its own where it stands in a list by a path from here.
-    pub folder: PathBuf,
+    /// Its path below the output directory, where it stands in a list by a path from here. Else none: a file is called by its
+    /// name there, a directory is the output directory.
+    pub below: PathBuf,
 }
 
 /// All that was named.
@@ -25,7 +26,7 @@ pub(super) fn of(arguments: &PlanArguments) -> Result<Vec<Input>, Failure> {
         if arguments.nul {
             return usage("-0 is about the list of --from-file, and there is none; leave it out"); // clap does not see it
         }
-        let named = arguments.inputs.iter().map(|path| Input { path: cleaned(path), folder: PathBuf::new() });
+        let named = arguments.inputs.iter().map(|path| Input { path: cleaned(path), below: PathBuf::new() });
         return Ok(named.collect());
     };
     let bytes = read(list).with_context(|| format!("--from-file {}", list.display())).or_exit(Exit::CannotStart)?;
@@ -52,8 +53,8 @@ fn read(list: &Path) -> io::Result<Vec<u8>> {
 fn listed(path: &[u8]) -> Input {
     let path = cleaned(Path::new(OsStr::from_bytes(path)));
     let from_here = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    let folder = if from_here { path.clone() } else { PathBuf::new() };
-    Input { folder: if folder.as_os_str() == "." { PathBuf::new() } else { folder }, path }
+    let below = if from_here && path.as_os_str() != "." { path.clone() } else { PathBuf::new() };
+    Input { path, below }
 }
 
 /// A path without `.` and doubled or trailing `/`, so that one place from here has one spelling; `..` stays, for a link

@@ -70,11 +70,11 @@ impl Plan {
         let twice = found - pictures.len();
         let (named, renamed) = names::give(pictures, output, arguments.format);
         safety::refuse_to_replace(&named, &gathered.folders)?;
+        let items: Vec<Item> = named.into_iter().map(|(found, output)| Item { input: found.input, output }).collect();
         let mut notes = Vec::new();
         if let Some(first) = renamed.first() {
-            let (input, output) = (named[*first].0.input.display(), named[*first].1.display());
             let number = several(renamed.len(), "output");
-            notes.push(format!("names     {number} renamed, as others want the same: {input} -> {output}"));
+            notes.push(format!("names     {number} renamed, as others want the same: {}", show::line(&items[*first])));
         }
         if twice > 0 {
             notes.push(format!("inputs    {} named again, translated once", several(twice, "picture")));
@@ -83,7 +83,6 @@ impl Plan {
             let number = several(gathered.links_left, "link");
             notes.push(format!("inputs    {number} to directories not entered (--follow-links enters them)"));
         }
-        let items = named.into_iter().map(|(found, output)| Item { input: found.input, output }).collect();
         Ok(Self { items, renamed: renamed.len(), notes })
     }
 

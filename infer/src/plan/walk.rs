@@ -109,7 +109,7 @@ impl Gathering<'_> {
         let below = path.strip_prefix(&place.input.path).expect("it was found there");
         if pictures::is_picture(&path) && (self.include.is_empty() || self.include.match_path_or_folder(below)) {
             self.gathered.pictures.push(Found {
-                below: place.input.folder.join(below),
+                below: place.input.below.join(below),
                 id,
                 folder: *place.folders.last().expect("the input comes before what it holds"),
                 linked: is_link || place.link.is_some(),

@@ -6,6 +6,7 @@ use infer::plan::{Format, PlanArguments};
 use program::Exit;
 
 use super::{folder_of, from, pairs, planned, refused};
+use crate::support::write;
 
 #[test]
 fn an_output_that_is_an_input_by_any_path_is_refused() {
@@ -50,4 +51,9 @@ fn a_dry_run_makes_nothing() {
     let folder = folder_of(&["photos/a.png"]);
     assert_eq!(planned(folder.path(), &["photos", "deep/out"]), ["photos/a.png -> deep/out/a.png"]);
     assert!(!folder.path().join("deep").exists());
+    // From inside, and with an output of an earlier run.
+    let photos = folder.path().join("photos");
+    write(&photos.join("out/a.png"), b"");
+    std::fs::copy(folder.path().join("model.onnx"), photos.join("model.onnx")).expect("writable");
+    assert_eq!(planned(&photos, &[".", "out"]), ["a.png -> out/a.png"]);
 }
