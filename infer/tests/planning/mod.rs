@@ -45,14 +45,14 @@ fn pairs(folder: &Path, arguments: PlanArguments) -> Vec<(PathBuf, PathBuf)> {
 
 fn in_folder(folder: &Path, arguments: PlanArguments) -> PlanArguments {
     let inputs = arguments.inputs.iter().map(|input| folder.join(input)).collect();
-    PlanArguments { inputs, output: folder.join(&arguments.output), ..arguments }
+    PlanArguments { inputs, output: Some(folder.join(arguments.output())), ..arguments }
 }
 
 /// `inputs` to `out`.
 fn from(inputs: &[&str]) -> PlanArguments {
     PlanArguments {
         inputs: inputs.iter().map(PathBuf::from).collect(),
-        output: "out".into(),
+        output: Some("out".into()),
         ..PlanArguments::default()
     }
 }

@@ -25,7 +25,7 @@ fn an_output_that_is_an_input_by_any_path_is_refused() {
     ];
     for (output, said) in cases {
         for inputs in [&["photos"][..], &["photos/a.png", "photos/b.png"]] {
-            let (exit, message) = refused(here, PlanArguments { output: output.into(), ..from(inputs) });
+            let (exit, message) = refused(here, PlanArguments { output: Some(output.into()), ..from(inputs) });
             assert!(exit == Exit::Usage && message.contains(said), "{output}: {message}");
         }
     }
@@ -37,12 +37,12 @@ fn translations_do_not_come_into_a_folder_that_is_walked() {
     symlink("../photos", folder.path().join("elsewhere/sub")).expect("writable");
     let cases = [("photos", &["photos"][..]), ("", &["photos"]), ("photos/../photos", &["photos"])];
     for (output, inputs) in cases {
-        let arguments = PlanArguments { output: output.into(), format: Some(Format::Jpg), ..from(inputs) };
+        let arguments = PlanArguments { output: Some(output.into()), format: Some(Format::Jpg), ..from(inputs) };
         let (exit, message) = refused(folder.path(), arguments);
         assert!(exit == Exit::Usage && message.contains("would come into photos, an input"), "{output}: {message}");
     }
     // Beside a photo that was named is no such place.
-    let beside = PlanArguments { output: "photos".into(), format: Some(Format::Jpg), ..from(&["photos/a.png"]) };
+    let beside = PlanArguments { output: Some("photos".into()), format: Some(Format::Jpg), ..from(&["photos/a.png"]) };
     assert_eq!(pairs(folder.path(), beside), [("photos/a.png".into(), "photos/a.jpg".into())]);
 }
 

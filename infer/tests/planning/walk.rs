@@ -96,7 +96,7 @@ fn a_flag_or_pattern_that_matches_nothing_is_an_error_and_named() {
         (from(&["photos", "-"]), Exit::Usage, "- stands for one picture"),
     ];
     for (arguments, exit, said) in cases {
-        let arguments = PlanArguments { output: folder.path().join("out"), ..arguments };
+        let arguments = PlanArguments { output: Some(folder.path().join("out")), ..arguments };
         let is_pipe = arguments.inputs.iter().any(|input| input.as_os_str() == "-");
         let failed = match is_pipe {
             false => refused(folder.path(), arguments),
@@ -163,7 +163,7 @@ fn the_output_directory_is_not_walked_by_whatever_path() {
     symlink("out/deep", photos.join("part")).expect("writable");
     symlink("photos/out", folder.path().join("link")).expect("writable");
     for output in ["photos/out", "photos/../link", "link"] {
-        let arguments = PlanArguments { follow_links: true, output: output.into(), ..from(&["photos"]) };
+        let arguments = PlanArguments { follow_links: true, output: Some(output.into()), ..from(&["photos"]) };
         let expected = ("photos/a.png".into(), Path::new(output).join("a.png"));
         assert_eq!(pairs(folder.path(), arguments), [expected], "{output}");
     }
