@@ -29,9 +29,9 @@ impl FromStr for Jobs {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| text.parse().ok().filter(|number| (1..=MOST).contains(number));
-        let jobs = text.split_once(':').and_then(|(decoders, encoders)| {
-            Some(Self { decoders: number(decoders)?, encoders: number(encoders)? })
-        });
+        let jobs = text
+            .split_once(':')
+            .and_then(|(decoders, encoders)| Some(Self { decoders: number(decoders)?, encoders: number(encoders)? }));
         jobs.ok_or_else(|| format!("use DECODE:ENCODE, two numbers from 1 to {MOST}, as 4:4"))
     }
 }

@@ -74,7 +74,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         most_pixels: memory.most_pixels,
         limits: Limits { most_pixels: arguments.output.max_pixels, most_bytes: memory.most_decoded },
     };
-    let devices: Vec<String> = sessions.iter().map(|session| session.running().to_string()).collect();
+    let devices: Vec<_> = sessions.iter().map(Session::running).collect();
     say_what_will_run(&console, &arguments, &model.contract, &sessions, &plan);
     let fixed = model.contract.batch.is_some();
     let mut translators: Vec<Translator> =
@@ -123,9 +123,7 @@ impl Model {
         let file = std::fs::read(path).with_context(|| format!("--model {}", path.display()));
         let file = Bytes::from(file.or_exit(Exit::CannotStart)?);
         let read = || Contract::read(&models_onnx::parse(file.clone())?, path, &arguments.contract);
-        let contract = read()
-            .with_context(|| path.display().to_string())
-            .or_exit(Exit::CannotStart)?;
+        let contract = read().with_context(|| path.display().to_string()).or_exit(Exit::CannotStart)?;
         Ok(Self { path: path.clone(), file, contract })
     }
 
@@ -161,13 +159,7 @@ fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
     }
 }
 
-fn say_what_will_run(
-    console: &Console,
-    arguments: &Arguments,
-    contract: &Contract,
-    sessions: &[Session],
-    plan: &Plan,
-) {
+fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, sessions: &[Session], plan: &Plan) {
     console.say(format!("model     {}: {}", arguments.model.display(), contract.describe()));
     sessions.iter().for_each(|session| console.say(format!("device    {}", session.describe())));
     if !plan.items.is_empty() {

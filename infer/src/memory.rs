@@ -30,7 +30,8 @@ impl Memory {
         let available = available_bytes();
         let for_network = available.into_iter().chain(allowed).min();
         let on_cpu = sessions.iter().any(|session| session.device() == Device::Cpu); // a card says by itself when it is full
-        let most_pixels = for_network.filter(|_| on_cpu).map_or(u64::MAX, |bytes| bytes / contract.bytes_per_pixel.max(1));
+        let most_pixels =
+            for_network.filter(|_| on_cpu).map_or(u64::MAX, |bytes| bytes / contract.bytes_per_pixel.max(1));
         let available = available.unwrap_or(UNKNOWN);
         Self { most_pixels, most_decoded: available / 2, under_way: (available / 4).min(MOST_UNDER_WAY) }
     }

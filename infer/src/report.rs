@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use models_runtime::Running;
 use program::files;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -92,13 +93,21 @@ impl Summary {
     }
 
     /// The counts for a program.
-    pub fn to_json(&self, planned: usize, devices: &[String], took: Duration) -> Value {
+    pub fn to_json(&self, planned: usize, devices: &[Running], took: Duration) -> Value {
         let Self { translated, skipped, failed } = self;
         json!({
             "translated": translated, "skipped": skipped, "failed": failed, "left": planned - self.done(),
-            "seconds": took.as_secs_f64(), "device": devices.join(", "),
+            "seconds": took.as_secs_f64(), "devices": devices.iter().map(device).collect::<Value>(),
         })
     }
+}
+
+/// A device as a program reads it.
+fn device(running: &Running) -> Value {
+    let Running { device, provider, tf32, threads, memory } = running;
+    json!({
+        "device": device.to_string(), "provider": provider, "tf32": tf32, "threads": threads, "memory": memory,
+    })
 }
 
 impl fmt::Display for Summary {

@@ -9,6 +9,7 @@ use std::thread::{self, Builder, Scope};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use models_runtime::Running;
 use program::files::Unfinished;
 use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result};
 use serde_json::json;
@@ -49,7 +50,7 @@ impl Run<'_> {
         &self,
         mut console: Console,
         translators: Vec<Translator>,
-        devices: &[String],
+        devices: &[Running],
         mut journal: Journal,
         start: Instant,
     ) -> Result<Exit, Failure> {
@@ -85,7 +86,8 @@ impl Run<'_> {
             let why = if stopped { "stopped" } else { "ended after too many failures," };
             console.always(format!("{why} with {left} pictures left; {} goes on", self.again));
         }
-        console.say(format!("took {} on {}", duration(start.elapsed()), devices.join(", ")));
+        let on: Vec<String> = devices.iter().map(|running| running.device.to_string()).collect();
+        console.say(format!("took {} on {}", duration(start.elapsed()), on.join(", ")));
         match self.arguments.json {
             true => print_result(json),
             false => print_result(summary),
@@ -204,8 +206,7 @@ impl Stages<'_> {
         while let Some(translated) = self.flow.written_next() {
             let (picture, room) = (translated.picture, translated.room);
             let mut facts = translated.facts.clone();
-            let written =
-                self.profile.time("encode", || self.name(picture), || self.write(translated, &mut facts));
+            let written = self.profile.time("encode", || self.name(picture), || self.write(translated, &mut facts));
             self.flow.give_back(room);
             self.tell(Outcome { picture, result: written.map(Done::Translated), facts });
             self.look_for_a_stop();

@@ -157,12 +157,9 @@ mod tests {
         };
         assert_eq!(entry.input.path(), Some(OsStr::from_bytes(b"not-\xffunicode.jpg").into()));
         let recipe = Recipe::new("hash".into(), serde_json::json!({ "fit": "train", "batch": 4 }));
-        for line in [
-            Line::Format { journal: VERSION },
-            Line::Recipe(recipe),
-            Line::Entry(entry),
-            Line::Closed { closed: true },
-        ] {
+        for line in
+            [Line::Format { journal: VERSION }, Line::Recipe(recipe), Line::Entry(entry), Line::Closed { closed: true }]
+        {
             let text = serde_json::to_string(&line).expect("no map has keys that are no text");
             assert!(!text.contains('\n'), "{text}");
             assert_eq!(serde_json::from_str::<Line>(&text).expect("just written"), line);

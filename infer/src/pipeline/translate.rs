@@ -38,18 +38,21 @@ impl Translator {
         let seconds = began.elapsed().as_secs_f64();
         batch.iter_mut().for_each(|picture| picture.facts.seconds.translate += seconds);
         match result {
-            Ok(translated) => {
-                batch.into_iter().zip(translated).map(|(picture, numbers)| (Decoded { numbers, ..picture }, Ok(()))).collect()
-            }
-            Err(error) if batch.len() == 1 => {
-                batch.pop().map(|picture| (picture, Err(error))).into_iter().collect()
-            }
+            Ok(translated) => batch
+                .into_iter()
+                .zip(translated)
+                .map(|(picture, numbers)| (Decoded { numbers, ..picture }, Ok(())))
+                .collect(),
+            Err(error) if batch.len() == 1 => batch.pop().map(|picture| (picture, Err(error))).into_iter().collect(),
             Err(error) => {
                 let half = batch.len().div_ceil(2);
                 if !self.whole_batches && error.downcast_ref().is_some_and(SessionError::is_out_of_memory) {
                     self.batch = self.batch.min(half);
                     let device = self.session.device();
-                    self.remark = Some(format!("{device} has no memory for {} pictures at once; from here on {half}", batch.len()));
+                    self.remark = Some(format!(
+                        "{device} has no memory for {} pictures at once; from here on {half}",
+                        batch.len()
+                    ));
                 }
                 let rest = batch.split_off(half);
                 let mut ended = self.run(pipeline, batch);
@@ -65,7 +68,8 @@ impl Translator {
         let count = if self.whole_batches { self.batch } else { batch.len() };
         let shape = pipeline.conversion.shape(count, width, height);
         let expected = pipeline.conversion.output_shape(count, width, height);
-        let views = batch.iter().chain(std::iter::repeat_n(last, count - batch.len())).map(|picture| picture.numbers.view());
+        let views =
+            batch.iter().chain(std::iter::repeat_n(last, count - batch.len())).map(|picture| picture.numbers.view());
         let (output, output_shape) = match count {
             1 => self.session.translate(first.numbers.view(), shape)?,
             _ => {
@@ -74,7 +78,7 @@ impl Translator {
             }
         };
         if output_shape != expected {
-            bail!("the model gives {output_shape:?} for {shape:?}, and not {expected:?}");
+            bail!("the model gives {output_shape:?} for {shape:?}, not {expected:?}");
         }
         Ok(match count {
             1 => vec![output],

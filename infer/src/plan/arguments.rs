@@ -14,7 +14,7 @@ pub struct PlanArguments {
     ///
     /// Below a directory, what is called like a picture is taken, hidden files and directories are not. A file is taken
     /// whatever it is called.
-    #[arg(required_unless_present = "from_file", conflicts_with = "from_file", value_name = "INPUT")]
+    #[arg(required_unless_present_any = ["from_file", "print_contract"], conflicts_with = "from_file", value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Directory for the translated pictures
     #[arg(required = true, value_name = "OUTPUT")]

@@ -92,7 +92,7 @@ fn a_picture_named_twice_is_translated_once() {
     let folder = folder_with(&identity_model());
     write(&folder.path().join("photos/a.png"), &encoded(&picture(4, 4), Format::Png));
     let output = run(folder.path(), &["photos", "./photos", "photos/a.png", "out"]);
-    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "1 to translate");
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "pictures  1");
 }
 
 #[test]

@@ -98,7 +98,10 @@ struct Point {
 enum Fate {
     Fault(Fault),
     /// Something that is done to a path, by any thread, fails.
-    Reading { path: String, call: &'static str },
+    Reading {
+        path: String,
+        call: &'static str,
+    },
     /// Killed by the clock.
     Moment,
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use walkdir::WalkDir;
 
-use super::{Campaign, Before, Fate, Point, STOPPED};
+use super::{Before, Campaign, Fate, Point, STOPPED};
 use crate::prove::faults::{Effect, difference, said};
 
 impl Campaign {
