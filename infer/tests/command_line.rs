@@ -1,5 +1,6 @@
 //! `infer` as a user types it.
 
+mod campaign;
 mod foreign;
 mod odd_inputs;
 mod planning;

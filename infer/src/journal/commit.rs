@@ -51,12 +51,10 @@ pub struct NotCommitted {
 
 impl Commits {
     /// Opens a journal that is there for more lines.
-    pub(super) fn open(path: &Path, recipe: Option<Line>) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, lines: &[Line]) -> io::Result<Self> {
         let file = fs_err::OpenOptions::new().append(true).open(path)?;
         let mut file = JournalFile { file, is_torn: false, open: Some(0) };
-        if let Some(recipe) = recipe {
-            file.write(&text(&recipe))?;
-        }
+        file.write(&lines.iter().map(text).collect::<String>())?;
         let state = State { file: Some(file), waiting: Vec::new(), ended: Vec::new(), next: 0 };
         Ok(Self { state: Mutex::new(state), changed: Condvar::new() })
     }

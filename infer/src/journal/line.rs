@@ -24,9 +24,9 @@ pub enum Line {
     Recipe(Recipe),
     /// One translation.
     Entry(Entry),
-    /// All before it was in its place when it was written.
+    /// Whether all before it was in its place when it was written; false where a run begins.
     Closed {
-        /// Always true.
+        /// True where it was.
         closed: bool,
     },
 }

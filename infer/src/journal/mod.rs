@@ -122,7 +122,8 @@ impl Journal {
                 Ok(Line::Entry(entry)) => {
                     self.doubt(entry);
                 }
-                Ok(Line::Closed { .. }) => {
+                Ok(Line::Closed { closed: false }) => {}
+                Ok(Line::Closed { closed: true }) => {
                     self.doubtful.clear();
                     self.is_closed = true;
                 }
@@ -197,10 +198,13 @@ impl Journal {
             // It may end in the middle of a line.
             files::write_whole(&self.path(), self.text(false).as_bytes())?;
         }
-        let recipe = (!self.recipes.contains_key(&self.recipe.recipe)).then(|| Line::Recipe(self.recipe.clone()));
-        self.recipes.insert(self.recipe.recipe.clone(), self.recipe.clone());
+        // The next run must know that there may be a file that was not finished.
+        let mut lines = vec![Line::Closed { closed: false }];
+        if self.recipes.insert(self.recipe.recipe.clone(), self.recipe.clone()).is_none() {
+            lines.push(Line::Recipe(self.recipe.clone()));
+        }
         self.is_closed = false;
-        Commits::open(&self.path(), recipe)
+        Commits::open(&self.path(), &lines)
     }
 
     /// Takes up what is known now of a picture.
@@ -216,7 +220,7 @@ impl Journal {
         self.doubtful.entry(entry.output).or_insert(before);
     }
 
-    /// Writes the journal as it is at the end of a run: sorted and closed. Nothing is written where it would not change.
+    /// Writes the journal as it is at the end of a run: sorted and closed.
     ///
     /// # Errors
     /// The system's, with the path.
@@ -226,11 +230,7 @@ impl Journal {
         }
         let used: HashSet<&String> = self.entries.values().map(|entry| &entry.by).collect();
         self.recipes.retain(|name, _| used.contains(name));
-        let text = self.text(true);
-        if fs_err::read(self.path()).is_ok_and(|there| there == text.as_bytes()) {
-            return Ok(());
-        }
-        files::write_whole(&self.path(), text.as_bytes())
+        files::write_whole(&self.path(), self.text(true).as_bytes())
     }
 
     /// Finds out what a doubtful output is, to which this run did not come.

@@ -7,7 +7,9 @@ mod cuda;
 mod library;
 mod numbers;
 mod session;
+mod telemetry;
 
 pub use library::LibraryError;
 pub use numbers::{Numbers, NumbersRef};
 pub use session::{Options, Running, Session, SessionError, Value};
+pub use telemetry::disable_telemetry;
