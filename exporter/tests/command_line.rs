@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use models::families::{Family, GeneratorOptions};
-use models::{Metadata, Role, weights_hash};
+use models::{Layer, Metadata, Role, weights_hash};
 use models_torch::Module;
+use prost::Message;
 use rand::SeedableRng;
 use snapbox::file;
 use support::{assert_ends, folder, run, saved, write};
@@ -125,6 +126,36 @@ fn what_cannot_be_exported_says_why_and_leaves_nothing() {
         assert_ends(&run(folder.path(), arguments), code, message);
     }
     assert_eq!(std::fs::read(folder.path().join("g_ab.onnx")).expect("still there"), b"earlier");
+}
+
+/// Its smallest picture alone would take 120 GB.
+#[test]
+fn a_network_that_no_memory_holds_is_refused_before_anything_runs() {
+    let folder = folder();
+    let mut hostile = saved(Role::GAb, Family::Paper);
+    write(folder.path(), "g_ab.ot", &hostile);
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g_ab.onnx", "--no-verify"]), 0, "");
+    let strides = hostile.metadata.network.layers.iter_mut().filter_map(|layer| match layer {
+        Layer::Conv { stride, .. } => Some(stride),
+        _ => None,
+    });
+    strides.take(1).for_each(|stride| *stride = 100_000);
+    write(folder.path(), "hostile.safetensors", &hostile);
+    let mut model = models_onnx::open(&folder.path().join("g_ab.onnx")).expect("our own file");
+    model.metadata_props[0].value = hostile.metadata.to_json();
+    std::fs::write(folder.path().join("hostile.onnx"), model.encode_to_vec()).expect("writable");
+    let message = "the network in its metadata cannot be computed: it takes no picture smaller than 800000×800000";
+    let cases: [&[&str]; 5] = [
+        &["hostile.safetensors", "-o", "out.onnx"],
+        &["verify", "hostile.safetensors", "g_ab.onnx"],
+        &["inspect", "hostile.safetensors"],
+        &["inspect", "hostile.onnx"],
+        &["diff", "hostile.onnx", "g_ab.ot"],
+    ];
+    for arguments in cases {
+        assert_ends(&run(folder.path(), arguments), 3, message);
+    }
+    assert!(!folder.path().join("out.onnx").exists());
 }
 
 #[test]

@@ -262,24 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_nobody_can_compute_is_refused_whatever_it_claims() {
-        let (all, half) = (usize::MAX, usize::MAX / 2);
+    fn a_size_that_nobody_can_compute_is_refused_whatever_the_file_claims() {
         let changes = [
-            ("\"training_size\":32", format!("\"training_size\":{all}"), "more than can be counted"),
+            ("\"training_size\":32", format!("\"training_size\":{}", usize::MAX), "more than can be counted"),
             ("\"training_size\":32", "\"training_size\":0".into(), "does not fit the network"),
-            ("\"stride\":2", format!("\"stride\":{all}"), "more than can be counted"),
-            ("\"stride\":2", "\"stride\":0".into(), "a stride of 0"),
-            ("\"kernel\":7", format!("\"kernel\":{half}"), "is too small"),
-            ("\"top\":1", format!("\"top\":{all}"), "more than can be counted"),
-            ("\"extra\":1", format!("\"extra\":{half}"), "more than can be counted"),
-            ("\"channels\":3,\"layers\"", format!("\"channels\":{all},\"layers\""), "more than can be counted"),
-            ("\"to\":4", format!("\"to\":{half}"), "more than can be counted"),
-            (
-                "{\"layer\":\"relu\"}",
-                format!("{{\"layer\":\"upsample\",\"factor\":{half}}}"),
-                "more than can be counted",
-            ),
-            ("{\"layer\":\"relu\"}", format!("{{\"layer\":\"reflect_pad\",\"by\":{half}}}"), "is too small"),
         ];
         for (old, new, message) in changes {
             let artefact = claiming(|json| {
