@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     drop(exported); // both sides of the comparison need the memory
     let Target { io, batch, size, precision, .. } = made_for;
     let interface = Interface { io, batch, size };
-    let made = Made { name: target, file: unfinished.path(), interface, precision, training_size };
+    let unchanged = Some(true); // just written
+    let made = Made { name: target, file: unfinished.path(), interface, precision, training_size, unchanged };
     let verified = verify(arguments, said, &made, console);
     let finished = verified.and_then(|()| unfinished.finish().or_exit(Exit::Fault));
     if let Some((path, _)) = data.as_ref().filter(|_| finished.is_err() && !data_was_there) {

@@ -82,6 +82,10 @@ pub(super) struct Weights {
     pub sha256: Option<String>,
     pub stored_sha256: Option<String>,
     pub agrees: Option<bool>,
+    /// What an export stored of the tensors as it wrote them.
+    pub written_sha256: Option<String>,
+    /// Whether they are still those.
+    pub unchanged: Option<bool>,
 }
 
 impl Inspection {
@@ -89,6 +93,9 @@ impl Inspection {
     pub(super) fn of(artefact: &Artefact, size: Option<[usize; 2]>) -> Result<Self, Failure> {
         let Artefact { path, format, bytes, metadata, weights, left_out, model } = artefact;
         let numbers = weights.iter().map(|weight| weight.bytes.len() as u64 / BYTES).sum();
+        let hash = weights_hash(weights);
+        let written_sha256 = model.as_ref().and_then(models_onnx::written_hash).map(str::to_owned);
+        let unchanged = written_sha256.as_ref().map(|written| *written == hash);
         let mut found = Self {
             version: VERSION,
             file: File { path: path.display().to_string(), format: *format, bytes: *bytes },
@@ -100,7 +107,15 @@ impl Inspection {
             multiply_adds: None,
             peak_activations: None,
             layers: None,
-            weights: Weights { tensors: weights.len(), numbers, sha256: None, stored_sha256: None, agrees: None },
+            weights: Weights {
+                tensors: weights.len(),
+                numbers,
+                sha256: None,
+                stored_sha256: None,
+                agrees: None,
+                written_sha256,
+                unchanged,
+            },
             made_for: model.as_ref().and_then(made_for),
             graph: model.as_ref().map(models_onnx::summary),
             remarks: Vec::new(),
@@ -121,7 +136,6 @@ impl Inspection {
         let is_rounded = model.as_ref().is_some_and(|model| models_onnx::precision(model) == Precision::F16);
         match check_weights(&table, weights.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice()))) {
             Ok(()) => {
-                let hash = weights_hash(weights);
                 let stored = metadata.weights_sha256.clone();
                 // The stored one is of the weights that were exported, before any was left out or rounded.
                 let is_whole = left_out.is_empty() && !is_rounded;

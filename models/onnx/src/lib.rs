@@ -27,6 +27,6 @@ pub use graph::{INPUT, METADATA_KEY, OUTPUT};
 pub use interface::{Interface, interface};
 pub use names::value_names;
 pub use prefix::prefix;
-pub use read::{dropped_biases, metadata, open, parse, precision, weights};
+pub use read::{dropped_biases, metadata, open, parse, precision, weights, written_hash};
 pub use summary::{End, Initializers, Side, Summary, floats, summary};
 pub use target::{Io, OPSETS, Precision, Target};
