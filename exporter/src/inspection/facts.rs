@@ -4,7 +4,7 @@ use models::families::GeneratorOptions;
 use models::shapes::{self, ShapeError, Step, Trace};
 use models::{Metadata, check_weights, parameters, weights_hash};
 use models_onnx::proto::ModelProto;
-use models_onnx::{Precision, Summary};
+use models_onnx::{Beside, Precision, Summary};
 use program::{Exit, Failure, count};
 use serde::Serialize;
 
@@ -44,6 +44,8 @@ pub(super) struct File {
     pub path: String,
     pub format: Format,
     pub bytes: u64,
+    /// Files of weights beside it.
+    pub data: Vec<Beside>,
 }
 
 /// Sides that a generator takes.
@@ -91,14 +93,14 @@ pub(super) struct Weights {
 impl Inspection {
     /// Finds out everything about a file, at a size other than the training size where one is given.
     pub(super) fn of(artefact: &Artefact, size: Option<[usize; 2]>) -> Result<Self, Failure> {
-        let Artefact { path, format, bytes, metadata, weights, left_out, model } = artefact;
+        let Artefact { path, format, bytes, data, metadata, weights, left_out, model } = artefact;
         let numbers = weights.iter().map(|weight| weight.bytes.len() as u64 / BYTES).sum();
         let hash = weights_hash(weights);
         let written_sha256 = model.as_ref().and_then(models_onnx::written_hash).map(str::to_owned);
         let unchanged = written_sha256.as_ref().map(|written| *written == hash);
         let mut found = Self {
             version: VERSION,
-            file: File { path: path.display().to_string(), format: *format, bytes: *bytes },
+            file: File { path: path.display().to_string(), format: *format, bytes: *bytes, data: data.clone() },
             metadata: metadata.clone(),
             options: None,
             size: None,
@@ -117,7 +119,7 @@ impl Inspection {
                 unchanged,
             },
             made_for: model.as_ref().and_then(made_for),
-            graph: model.as_ref().map(models_onnx::summary),
+            graph: model.as_ref().map(|model| summary(model, data)),
             remarks: Vec::new(),
         };
         let Some(metadata) = metadata else {
@@ -223,6 +225,13 @@ impl Layer {
     }
 }
 
+/// Weights that were read from files beside are told from the others.
+fn summary(model: &ModelProto, data: &[Beside]) -> Summary {
+    let mut summary = models_onnx::summary(model);
+    summary.initializers.outside += data.iter().map(|file| file.tensors).sum::<usize>();
+    summary
+}
+
 fn made_for(model: &ModelProto) -> Option<String> {
     let interface = models_onnx::interface(model).ok()?;
     Some(format!("{interface}, computed in {}", models_onnx::precision(model)))
@@ -268,6 +277,7 @@ mod tests {
             path: "hostile.onnx".into(),
             format: Format::Onnx,
             bytes: 0,
+            data: Vec::new(),
             metadata: Some(changed),
             weights: Vec::new(),
             left_out: Vec::new(),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write;
 
-use models_onnx::{End, Initializers, Side, Summary};
+use models_onnx::{Beside, End, Initializers, Side, Summary};
 use program::{bytes, count};
 
 use super::facts::{Inspection, Layer, Peak, Weights};
@@ -14,6 +14,9 @@ use crate::table::{Table, printable};
 pub(super) fn describe(inspection: &Inspection, width: Option<usize>) -> String {
     let Inspection { file, metadata, made_for, graph, remarks, layers, .. } = inspection;
     let mut facts = vec![("file", format!("{}, {} ({} bytes)", file.format, bytes(file.bytes), file.bytes))];
+    facts.extend(file.data.iter().map(|Beside { name, bytes: size, tensors }| {
+        ("data", format!("{name}, {} ({size} bytes), {tensors} tensors: move both together", bytes(*size)))
+    }));
     facts.extend(training_facts(inspection));
     facts.extend(cost_facts(inspection));
     facts.extend(weight_facts(&inspection.weights));

@@ -105,7 +105,8 @@ fn the_keys_of_the_json_are_those_of_the_documentation() {
     let folder = folder();
     let saved = saved(Role::GAb, Family::Paper);
     write(folder.path(), "g_ab.ot", &saved);
-    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g_ab.onnx", "--keep-bias"]), 0, "");
+    let export = ["g_ab.ot", "-o", "g_ab.onnx", "--keep-bias", "--largest-file", "4096"];
+    assert_ends(&run(folder.path(), &export), 0, "");
     let found = json(folder.path(), &["g_ab.onnx", "--size", "64x32", "--json"]);
     support::assert_documented(&found, "inspect");
 
@@ -206,6 +207,29 @@ fn weights_that_are_not_those_of_the_export_are_told() {
     assert_ends(&output, 1, "");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("remark         tensor `stem.conv.weight` is missing"), "{said}");
+}
+
+#[test]
+fn weights_beside_a_model_are_counted_with_their_file() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Concat));
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g.onnx", "--no-verify", "--largest-file", "4096"]), 0, "");
+    let mut entries = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("readable"));
+    let data =
+        entries.find(|entry| entry.path().extension().is_some_and(|ending| ending == "data")).expect("too large");
+    let (name, size) = (data.file_name().into_string().expect("ASCII"), data.metadata().expect("readable").len());
+
+    let model =
+        models_onnx::parse(std::fs::read(folder.path().join("g.onnx")).expect("written")).expect("our own file");
+    let tensors = models_onnx::summary(&model).initializers.outside;
+    assert!(tensors > 3 && size > 40_000, "{tensors}, {size}");
+    let found = json(folder.path(), &["g.onnx", "--json"]);
+    assert_eq!(found["file"]["data"], serde_json::json!([{"name": name, "bytes": size, "tensors": tensors}]));
+    assert_eq!(found["graph"]["initializers"]["outside"], tensors);
+    let text = inspected(folder.path(), &["g.onnx"]);
+    let line = format!("({size} bytes), {tensors} tensors: move both together\n");
+    assert!(text.contains(&format!("\ndata           {name}, ")) && text.contains(&line), "{text}");
+    assert!(text.contains(&format!(", {tensors} of them in another file")), "{text}");
 }
 
 /// The drawing's looks are tested where it is made.

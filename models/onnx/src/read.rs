@@ -10,7 +10,7 @@ use prost::Message;
 
 use crate::bias::cancelled_biases;
 use crate::error::ReadError;
-use crate::external::{self, bytes_of};
+use crate::external::{self, Beside, bytes_of};
 use crate::graph::{METADATA_KEY, WRITTEN_KEY, is_learned};
 use crate::proto::{DataType, ModelProto, TensorProto};
 use crate::target::Precision;
@@ -20,9 +20,17 @@ use crate::target::Precision;
 /// # Errors
 /// See [`parse`]; also data that is missing, outside the model's folder, or does not fit.
 pub fn open(path: &Path) -> Result<ModelProto, ReadError> {
+    open_with_data(path).map(|(model, _)| model)
+}
+
+/// The same, with the files that its data was in.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_with_data(path: &Path) -> Result<(ModelProto, Vec<Beside>), ReadError> {
     let mut model = parse(std::fs::read(path).map_err(ReadError::Read)?)?;
-    external::resolve(&mut model, files::folder_of(path))?;
-    Ok(model)
+    let data = external::resolve(&mut model, files::folder_of(path))?;
+    Ok((model, data))
 }
 
 /// Reads a file's content. Weights are not copied: they share the memory of `bytes`. Those in a file beside are left
