@@ -285,16 +285,53 @@ fn files_from_elsewhere_that_are_not_taken_say_why() {
     assert_ends(&run(folder.path(), &[&several, "--key", "netG_B2A", "-o", "g.onnx"]), 0, "generator B to A");
 }
 
+/// Killed, not stopped: nothing in the program can clean up.
 #[test]
-fn ctrl_c_while_comparing_leaves_nothing_behind() {
+fn what_a_killed_export_left_is_gone_after_the_next_to_that_place() {
     let folder = folder();
+    write_large(folder.path(), "g_ab.ot");
+    std::fs::create_dir(folder.path().join("out")).expect("writable");
+    let files = || {
+        let found = std::fs::read_dir(folder.path().join("out")).expect("a folder");
+        found.map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII")).collect::<Vec<_>>()
+    };
+    let arguments = ["g_ab.ot", "-o", "out/g_ab.onnx", "--largest-file", "4096"];
+    let mut exporter = Command::new(env!("CARGO_BIN_EXE_exporter"));
+    exporter.current_dir(folder.path()).args(arguments).env_remove("LD_LIBRARY_PATH");
+    let mut child = exporter.stderr(Stdio::null()).spawn().expect("it starts");
+    let unfinished = folder.path().join("out/.writing-g_ab.onnx/g_ab.onnx");
+    while !unfinished.exists() {
+        assert!(child.try_wait().expect("our own child").is_none(), "it ended before it wrote anything");
+        std::thread::yield_now();
+    }
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+    assert_eq!(files(), [".writing-g_ab.onnx"], "all that it left is in one place");
+    assert!(unfinished.exists());
+
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Concat));
+    assert_ends(&run(folder.path(), &arguments), 0, "they agree");
+    let after = files();
+    assert!(after.len() == 2 && after.iter().all(|name| name.starts_with("g_ab.")), "{after:?}");
+    let data = after.iter().filter(|name| name.ends_with(".onnx.data")).count();
+    assert_eq!(data, 1, "that of the new model: {after:?}");
+}
+
+/// A network whose comparison takes seconds.
+fn write_large(folder: &Path, name: &str) {
     let network = Family::Paper.generator(GeneratorOptions::sized(32, 6));
     let mut large = saved(Role::GAb, Family::Paper);
     let mut random = rand_pcg::Pcg64::seed_from_u64(1);
     let module = Module::initialise(network.clone(), &mut random, tch::Device::Cpu).expect("it fits");
     large.weights = module.weights().to_weights().expect("on the CPU");
     large.metadata.network = network;
-    write(folder.path(), "g_ab.ot", &large);
+    write(folder, name, &large);
+}
+
+#[test]
+fn ctrl_c_while_comparing_leaves_nothing_behind() {
+    let folder = folder();
+    write_large(folder.path(), "g_ab.ot");
     std::fs::create_dir(folder.path().join("out")).expect("writable");
     let files = || std::fs::read_dir(folder.path().join("out")).expect("a folder").count();
     let mut exporter = Command::new(env!("CARGO_BIN_EXE_exporter"));

@@ -47,12 +47,11 @@ impl Data {
         self.len() == 0
     }
 
-    /// Writes it into the folder of its model. Whoever wants to see the model run before it is written does this first;
-    /// a data file that no model names harms nobody.
+    /// Writes it into the folder of its model.
     ///
     /// # Errors
     /// The system's, with the path.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
         files::write_whole_parts(&folder.join(&self.name), &parts)
     }

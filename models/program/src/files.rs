@@ -23,49 +23,19 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// Those of [`write_whole`].
 pub fn write_whole_parts(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    Unfinished::write(path, parts)?.finish()
-}
-
-/// A file that is written beside its place and not there yet. It is removed where it is not finished.
-#[derive(Debug)]
-pub struct Unfinished {
-    file: tempfile::NamedTempFile,
-    place: PathBuf,
-}
-
-impl Unfinished {
-    /// Writes it, and flushes it to the disk. Missing folders are made.
-    ///
-    /// # Errors
-    /// The first error of the system, with the path; nothing is left behind then.
-    pub fn write(place: &Path, parts: &[&[u8]]) -> io::Result<Self> {
-        let folder = folder_of(place);
-        let at = |error| cannot_write(place, &error);
-        fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            // What File::create asks for; the user's umask is applied to it.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(at)?;
-        parts.iter().try_for_each(|part| file.write_all(part)).map_err(at)?;
-        file.as_file().sync_all().map_err(at)?;
-        Ok(Self { file, place: place.to_owned() })
-    }
-
-    /// Where it is for now.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Moves it to its place, whatever is there.
-    ///
-    /// # Errors
-    /// The system's, with the path; what was there stays.
-    pub fn finish(self) -> io::Result<()> {
-        self.file.persist(&self.place).map_err(|error| cannot_write(&self.place, &error.error))?;
-        sync_folder(folder_of(&self.place))
-    }
+    let folder = folder_of(path);
+    let at = |error| cannot_write(path, &error);
+    fs_err::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        // What File::create asks for; the user's umask is applied to it.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(at)?;
+    parts.iter().try_for_each(|part| file.write_all(part)).map_err(at)?;
+    file.as_file().sync_all().map_err(at)?;
+    file.persist(path).map_err(|error| at(error.error))?;
+    sync_folder(folder)
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> io::Error {
