@@ -110,6 +110,9 @@ pub enum MetadataError {
         /// The version found.
         found: u32,
     },
+    /// Black or white beyond all 32-bit floats.
+    #[error("metadata has pixels from {} to {}, which are no numbers to compute with; is the file damaged?", .0[0], .0[1])]
+    PixelRange([f32; 2]),
     /// A network that contradicts itself, or that nobody can compute.
     #[error("the network in its metadata cannot be computed: {0}")]
     Network(ShapeError),
@@ -153,6 +156,9 @@ impl Metadata {
             return Err(MetadataError::Version { found });
         }
         let metadata: Self = serde_json::from_slice(json).map_err(MetadataError::Unreadable)?;
+        if !metadata.pixel_range.iter().all(|bound| bound.is_finite()) {
+            return Err(MetadataError::PixelRange(metadata.pixel_range));
+        }
         check_bounds(&metadata.network).map_err(MetadataError::Network)?;
         Ok(metadata)
     }
@@ -249,6 +255,7 @@ mod tests {
             (json.replace("\"tanh\"", "\"sigmoid\""), "unknown variant `sigmoid`"),
             (json.replace("\"seed\"", "\"sead\""), "unknown field `sead`"),
             ("[]".into(), "not readable"),
+            (json.replace("[-1.0,1.0]", "[-1.0,1e39]"), "pixels from -1 to inf"),
         ] {
             let error = Metadata::from_json(changed.as_bytes()).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");
