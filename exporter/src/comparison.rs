@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use models_onnx::{Interface, Precision};
+use models::weights_hash;
+use models_onnx::{Interface, Precision, ReadError};
 use models_torch::Module;
 use program::{Console, Exit, Failure, OrExit, files, interrupt, print_result};
 use serde_json::json;
@@ -22,6 +23,8 @@ pub(crate) struct Made<'a> {
     pub(crate) precision: Precision,
     /// Side of the pictures that its network was trained on, where that is known.
     pub(crate) training_size: Option<usize>,
+    /// Whether its weights are those that the export wrote; none where it does not say what they were.
+    pub(crate) unchanged: Option<bool>,
 }
 
 /// `exporter verify`: prints the table.
@@ -39,17 +42,25 @@ pub(crate) fn run(
     }
     let of_file = || file.display().to_string();
     let model = models_onnx::open(file).with_context(of_file).or_exit(Exit::CannotStart)?;
+    let hash = || models_onnx::weights(&model).map(|weights| weights_hash(&weights));
+    let unchanged = models_onnx::written_hash(&model).map(|written| Ok(hash()? == written)).transpose();
+    let unchanged =
+        unchanged.map_err(|error: ReadError| anyhow!(error)).with_context(of_file).or_exit(Exit::CannotStart)?;
     let made = Made {
         name: file,
         file,
         interface: models_onnx::interface(&model).with_context(of_file).or_exit(Exit::CannotStart)?,
         precision: models_onnx::precision(&model),
         training_size: metadata.training_size,
+        unchanged,
     };
     drop(model);
     let report = compare(weights, said, &made, arguments, console)?;
     print_result(&report);
-    Ok(if report.agrees() { Exit::Done } else { Exit::Differs })
+    if unchanged == Some(false) {
+        print_result(format!("{}: its weights are not what its export wrote: they were changed later", file.display()));
+    }
+    Ok(if report.agrees() && unchanged != Some(false) { Exit::Done } else { Exit::Differs })
 }
 
 /// Compares both, and writes the report where one is asked for.
@@ -89,7 +100,9 @@ pub(crate) fn compare(
         Failure { exit, error: error.into() }
     })?;
     if let Some(path) = &arguments.report {
-        let json = json!({ "weights": weights, "file": made.name, "agrees": report.agrees(), "report": &report });
+        let (file, unchanged, agrees) = (made.name, made.unchanged, report.agrees());
+        let json =
+            json!({ "weights": weights, "file": file, "unchanged": unchanged, "agrees": agrees, "report": &report });
         let text = serde_json::to_string_pretty(&json).expect("plain values");
         files::write_whole(path, text.as_bytes()).or_exit(Exit::Fault)?;
     }

@@ -9,6 +9,7 @@ use std::path::{Component, Path};
 
 use bytes::Bytes;
 use program::files;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::ReadError;
@@ -51,15 +52,25 @@ impl Data {
         self.len() == 0
     }
 
-    /// Writes it into the folder of its model. Whoever wants to see the model run before it is written does this first;
-    /// a data file that no model names harms nobody.
+    /// Writes it into the folder of its model.
     ///
     /// # Errors
     /// The system's, with the path.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
         files::write_whole_parts(&folder.join(&self.name), &parts)
     }
+}
+
+/// A file of weights that was found beside a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Beside {
+    /// Its name, in the model's folder.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How many of the model's tensors lie in it.
+    pub tensors: usize,
 }
 
 /// Moves the large learned tensors out of a model; none where there is none.
@@ -109,26 +120,29 @@ pub(crate) fn is_external(tensor: &TensorProto) -> bool {
     tensor.data_location == EXTERNAL || !tensor.external_data.is_empty()
 }
 
-/// Reads the tensors of a model that lie in files of its folder. Each file is read once, and no further than its tensors
-/// reach.
+/// Reads the tensors of a model that lie in files of its folder, and says which files these are. Each is read once, and no
+/// further than its tensors reach.
 ///
 /// # Errors
 /// Those of [`check_data`].
-pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<(), ReadError> {
+pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<Vec<Beside>, ReadError> {
     let mut contents = BTreeMap::new();
-    for (location, end) in ends(model)? {
-        let content = read(&folder.join(&location), end)?;
-        contents.insert(location, content);
+    let mut found: BTreeMap<String, Beside> = BTreeMap::new();
+    for (name, end) in ends(model)? {
+        let (content, bytes) = read(&folder.join(&name), end)?;
+        contents.insert(name.clone(), content);
+        found.insert(name.clone(), Beside { name, bytes, tensors: 0 });
     }
     let initializers = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
     for tensor in initializers.filter(|tensor| is_external(tensor)) {
         let Place { location, offset, length } = place(tensor)?;
         let content = contents[location].slice(offset as usize..(offset + length) as usize);
+        found.entry(location.into()).and_modify(|beside| beside.tensors += 1);
         tensor.raw_data = content;
         tensor.data_location = 0;
         tensor.external_data.clear();
     }
-    Ok(())
+    Ok(found.into_values().collect())
 }
 
 /// Checks, without reading it, that all data of a model lies in plain files of its folder; gives whether there is any.
@@ -138,7 +152,7 @@ pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<(), ReadE
 /// is no initializer: a runtime that is handed such a model could be made to read any file.
 pub fn check_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> {
     let ends = ends(model)?;
-    ends.iter().try_for_each(|(location, end)| check_file(&folder.join(location), *end))?;
+    ends.iter().try_for_each(|(location, end)| check_file(&folder.join(location), *end).map(drop))?;
     Ok(!ends.is_empty())
 }
 
@@ -257,8 +271,8 @@ fn refused(tensor: &TensorProto, found: &str) -> ReadError {
     ReadError::Place { name: tensor.name.clone(), found: found.into() }
 }
 
-/// Checks that a file is a plain one of at least `length` bytes.
-fn check_file(path: &Path, length: u64) -> Result<(), ReadError> {
+/// Checks that a file is a plain one of at least `length` bytes, and gives its size.
+fn check_file(path: &Path, length: u64) -> Result<u64, ReadError> {
     // A link could lead out of the folder, and a pipe has no end.
     let found = path.symlink_metadata().map_err(|error| unusable(path, error))?;
     match (found.is_file(), found.len()) {
@@ -266,19 +280,19 @@ fn check_file(path: &Path, length: u64) -> Result<(), ReadError> {
         (true, bytes) if bytes < length => {
             Err(unusable(path, format!("it has {bytes} bytes, its tensors reach to {length}; is it of another model?")))
         }
-        (true, _) => Ok(()),
+        (true, bytes) => Ok(bytes),
     }
 }
 
-/// The first `length` bytes of a file.
-fn read(path: &Path, length: u64) -> Result<Bytes, ReadError> {
-    check_file(path, length)?;
+/// The first `length` bytes of a file, and its size.
+fn read(path: &Path, length: u64) -> Result<(Bytes, u64), ReadError> {
+    let bytes = check_file(path, length)?;
     let mut content = Vec::new();
     content.try_reserve_exact(length as usize).map_err(|error| unusable(path, error))?;
     let file = std::fs::File::open(path).map_err(|error| unusable(path, error))?;
     file.take(length).read_to_end(&mut content).map_err(|error| unusable(path, error))?;
     match content.len() as u64 == length {
-        true => Ok(content.into()),
+        true => Ok((content.into(), bytes)),
         false => Err(unusable(path, "it was cut while it was read")),
     }
 }
