@@ -17,7 +17,7 @@ pub const VERSION: u32 = 1;
 pub enum Line {
     /// The first one.
     Format {
-        /// Of this file: [`VERSION`].
+        /// Of this file.
         journal: u32,
     },
     /// How pictures behind it were made.
