@@ -12,12 +12,12 @@ pub struct OutputArguments {
     /// Scale translations back to their pictures' sizes
     #[arg(long)]
     pub restore_size: bool,
-    /// Quality of JPEG and lossy WebP, from 1 to 100 [default: 95 for JPEG]
+    /// Quality of JPEG, from 1 to 100 [default: 95]
     #[arg(long, value_name = "Q", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: Option<u8>,
     /// Write no format with loss
     ///
-    /// WebP is then lossless; a translation that would be a JPEG fails.
+    /// A translation that would be a JPEG fails. All other formats are written without loss anyway.
     #[arg(long, conflicts_with = "quality")]
     pub lossless: bool,
     /// Bits of a channel, 8 or 16 [default: the picture's, where the format has them]

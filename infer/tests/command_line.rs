@@ -2,8 +2,11 @@
 
 mod campaign;
 mod foreign;
+mod journaling;
 mod odd_inputs;
+mod pipes;
 mod planning;
+mod reporting;
 mod support;
 mod targets;
 

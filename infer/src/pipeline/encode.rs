@@ -68,6 +68,12 @@ impl Pipeline<'_> {
             "JPEG is never lossless; use --format png, or leave --lossless out"
         );
         let OutputArguments { quality, lossless, background, .. } = self.output;
-        Ok(Encoding { format, quality: *quality, lossless: *lossless, depth, background: background.0 })
+        Ok(Encoding {
+            format,
+            quality: quality.filter(|_| is_lossy),
+            lossless: *lossless,
+            depth,
+            background: background.0,
+        })
     }
 }
