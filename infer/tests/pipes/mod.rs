@@ -1,22 +1,9 @@
 //! One picture through pipes.
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Output, Stdio};
-
 use image::ImageReader;
 use pictures::Format;
 
-use crate::support::{assert_ends, channel_model, encoded, folder_with, infer, picture, write};
-
-fn piped(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut infer = infer(folder, &[&["--model", "model.onnx"], arguments].concat());
-    let mut child =
-        infer.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    // Who refuses to start does not read.
-    let _unread = child.stdin.take().expect("piped").write_all(input);
-    child.wait_with_output().expect("it ends")
-}
+use crate::support::{assert_ends, channel_model, encoded, folder_with, picture, piped, write};
 
 #[test]
 fn a_picture_comes_through_in_its_format_or_the_one_asked_for() {

@@ -1,22 +1,16 @@
 //! Inputs from a list, and a plan as lines.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use super::{folder_of, planned};
-use crate::support::{assert_ends, infer, write};
+use crate::support::{assert_ends, infer, piped, write};
 
 /// The program with a list on its standard input.
 fn listing(folder: &Path, list: &[u8], arguments: &[&str]) -> Output {
-    let all = [&["--model", "model.onnx", "--dry-run", "--from-file", "-"], arguments].concat();
-    let mut command = infer(folder, &all);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    child.stdin.take().expect("a pipe").write_all(list).expect("it reads");
-    child.wait_with_output().expect("it ends")
+    piped(folder, &[&["--dry-run", "--from-file", "-"], arguments].concat(), list)
 }
 
 #[test]
@@ -32,9 +26,9 @@ fn a_list_names_files_that_keep_their_relative_path() {
     ];
     write(&folder.path().join("list"), list.as_bytes());
     assert_eq!(planned(folder.path(), &["--from-file", "list", "out"]), expected);
-    let piped = listing(folder.path(), list.replace('\n', "\0").as_bytes(), &["-0", "out"]);
-    assert_ends(&piped, 0, &expected[3], "");
-    assert_eq!(String::from_utf8_lossy(&piped.stdout).lines().collect::<Vec<_>>(), expected);
+    let from_find = listing(folder.path(), list.replace('\n', "\0").as_bytes(), &["-0", "out"]);
+    assert_ends(&from_find, 0, &expected[3], "");
+    assert_eq!(String::from_utf8_lossy(&from_find.stdout).lines().collect::<Vec<_>>(), expected);
     // What `find photos` prints.
     let list = "photos\nphotos/a.png\nphotos/deep\nphotos/deep/b.jpg\n";
     let found = listing(folder.path(), list.as_bytes(), &["out"]);
