@@ -129,11 +129,13 @@ fn decompression_bombs_are_refused_by_their_headers() {
         ("PNG", png(&[(b"IHDR", &[&high[..], &high, &[8, 2, 0, 0, 0]].concat()), (b"IDAT", &[0; 9])])),
         ("WebP", changed("lossy.webp", &[(inner, &[0xff, 0x3f]), (inner + 2, &[0xff, 0x3f])])),
         ("BMP", changed("rgb.bmp", &[(18, &low), (22, &low)])),
-        ("TIFF", changed("rgb.tif", &[(directory + 2 + 8, &low), (directory + 14 + 8, &low)])),
+        // Columns, rows, and the rows of the one strip.
+        ("TIFF", changed("rgb.tif", &[0, 1, 7].map(|entry| (directory + 2 + 12 * entry + 8, &low[..])))),
         ("GIF", changed("transparent.gif", &[(6, &low[..2]), (8, &low[..2])])),
         ("PNM", b"P6\n30000 30000\n255\nabc".to_vec()),
         ("PAM", b"P7\nWIDTH 30000\nHEIGHT 30000\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n".to_vec()),
-        ("QOI", changed("rgb.qoi", &[(4, &high), (8, &high)])),
+        // Its specification ends at 400 million pixels.
+        ("QOI", changed("rgb.qoi", &[(4, &19_000_u32.to_be_bytes()), (8, &19_000_u32.to_be_bytes())])),
     ];
     for (name, file) in cases {
         let before = ALWAYS / 4;
