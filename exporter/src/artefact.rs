@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use models::{Metadata, Weight, parameters};
 use models_archive::Kind;
+use models_onnx::Beside;
 use models_onnx::proto::ModelProto;
 use models_torch::SavedNetwork;
 use program::{Exit, Failure, OrExit};
@@ -46,8 +47,10 @@ pub(crate) struct Artefact {
     pub path: PathBuf,
     /// What it is.
     pub format: Format,
-    /// Its size.
+    /// Its size, without what lies beside it.
     pub bytes: u64,
+    /// The files beside an ONNX file that its weights are in.
+    pub data: Vec<Beside>,
     /// What it says about itself; none in an ONNX file from elsewhere.
     pub metadata: Option<Metadata>,
     /// What it learned, in the network's order, which differs from that of some files; of an ONNX file from elsewhere, all
@@ -80,11 +83,12 @@ impl Artefact {
             Kind::PyTorch => Format::Pytorch,
         };
         let weights = in_order(weights, Some(&metadata));
-        Ok(Self { path, format, bytes, metadata: Some(metadata), weights, left_out: Vec::new(), model: None })
+        let (data, left_out) = (Vec::new(), Vec::new());
+        Ok(Self { path, format, bytes, data, metadata: Some(metadata), weights, left_out, model: None })
     }
 
     fn onnx(path: PathBuf, bytes: u64) -> anyhow::Result<Self> {
-        let model = models_onnx::open(&path)?;
+        let (model, data) = models_onnx::open_with_data(&path)?;
         let (metadata, weights, left_out) = match models_onnx::metadata(&model) {
             Ok(metadata) => {
                 let weights = in_order(models_onnx::weights(&model)?, Some(&metadata));
@@ -96,7 +100,7 @@ impl Artefact {
             Err(models_onnx::ReadError::NoMetadata) => (None, models_onnx::floats(&model), Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { path, format: Format::Onnx, bytes, metadata, weights, left_out, model: Some(model) })
+        Ok(Self { path, format: Format::Onnx, bytes, data, metadata, weights, left_out, model: Some(model) })
     }
 
     /// Its name without folders, fit to be printed.

@@ -29,6 +29,8 @@ pub(crate) struct Made<'a> {
     pub(crate) source: &'a Metadata,
     /// What the ONNX file says of itself that is not so.
     pub(crate) contradictions: Vec<String>,
+    /// Whether its weights are those that the export wrote; none where it does not say what they were.
+    pub(crate) unchanged: Option<bool>,
 }
 
 /// `exporter verify`: prints the table.
@@ -47,6 +49,10 @@ pub(crate) fn run(
     }
     let of_file = || file.display().to_string();
     let model = models_onnx::open(file).with_context(of_file).or_exit(Exit::CannotStart)?;
+    let hash = || models_onnx::weights(&model).map(|weights| weights_hash(&weights));
+    let unchanged = models_onnx::written_hash(&model).map(|written| Ok(hash()? == written)).transpose();
+    let unchanged =
+        unchanged.map_err(|error: ReadError| anyhow!(error)).with_context(of_file).or_exit(Exit::CannotStart)?;
     let channels = [metadata.network.channels, shapes::output_channels(&metadata.network)];
     let interface = models_onnx::interface_with(&model, channels).with_context(of_file).or_exit(Exit::CannotStart)?;
     let found = models_onnx::precision(&model);
@@ -65,11 +71,15 @@ pub(crate) fn run(
         basis: if precision.is_some() { Basis::Flag } else { Basis::Weights },
         source: &metadata,
         contradictions,
+        unchanged,
     };
     drop(model);
     let report = compare(weights, said, &made, arguments, console)?;
     print_result(&report);
-    Ok(if report.agrees() { Exit::Done } else { Exit::Differs })
+    if unchanged == Some(false) {
+        print_result(format!("{}: its weights are not what its export wrote: they were changed later", file.display()));
+    }
+    Ok(if report.agrees() && unchanged != Some(false) { Exit::Done } else { Exit::Differs })
 }
 
 /// Where the metadata of an ONNX file is not that of the weights; nothing where it has none.
@@ -105,10 +115,6 @@ pub(crate) fn compare(
     console: &mut Console,
 ) -> Result<Report, Failure> {
     interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?;
-    let [black, white] = made.source.pixel_range;
-    let scale = Scale::of(made.source.pixel_range)
-        .ok_or_else(|| anyhow!("{}: its pixels are from {black} to {white}, which is no range", weights.display()))
-        .or_exit(Exit::CannotStart)?;
     let module = || {
         let saved = source::read(weights, said).map_err(|failure| failure.error)?.network;
         Ok(Module::from_weights(saved.metadata.network, &saved.weights, tch::Device::Cpu)?)
@@ -121,7 +127,7 @@ pub(crate) fn compare(
     let report = verify(&Pair {
         module: &module,
         network: &made.source.network,
-        scale,
+        scale: Scale::new(made.source.pixel_range, 255),
         file: made.file,
         interface: made.interface,
         precision: made.precision,
@@ -141,7 +147,9 @@ pub(crate) fn compare(
     })?;
     report.contradictions.clone_from(&made.contradictions);
     if let Some(path) = &arguments.report {
-        let json = json!({ "weights": weights, "file": made.name, "agrees": report.agrees(), "report": &report });
+        let (file, unchanged, agrees) = (made.name, made.unchanged, report.agrees());
+        let json =
+            json!({ "weights": weights, "file": file, "unchanged": unchanged, "agrees": agrees, "report": &report });
         let text = serde_json::to_string_pretty(&json).expect("plain values");
         files::write_whole(path, text.as_bytes()).or_exit(Exit::Fault)?;
     }

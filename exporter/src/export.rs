@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use models::Metadata;
 use models_onnx::{Exported, Interface, Target};
 use models_torch::SavedNetwork;
-use program::files::{self, Unfinished};
-use program::{Console, Exit, Failure, OrExit, bytes, count, interrupt, print_result};
+use program::{Console, Exit, Failure, OrExit, bytes, count, files, interrupt, print_result};
 
 use crate::arguments::{ExportArguments, SourceArguments};
 use crate::comparison::{Made, compare};
 use crate::source::{self, Source};
+use crate::unfinished::Unfinished;
 use crate::verification::Basis;
 
 /// Exports as the command line says.
@@ -24,35 +23,29 @@ pub(crate) fn run(arguments: &ExportArguments, said: &SourceArguments, console: 
     if !arguments.no_verify {
         interrupt::watch("stopping after this input").or_exit(Exit::CannotStart)?; // from here on there is something to remove
     }
+    let unfinished = Unfinished::begin(target).or_exit(Exit::Fault)?;
+    unfinished.write(&exported).or_exit(Exit::Fault)?;
     let length = exported.model.len() as u64;
-    let unfinished = Unfinished::write(target, &[&exported.model]).or_exit(Exit::Fault)?;
-    // ONNX Runtime finds data where it will lie. Until a model names it, nobody else looks for it.
-    let folder = files::folder_of(target);
-    let data = exported.data.as_ref().map(|data| (folder.join(&data.name), data.len() as u64));
-    let data_was_there = data.as_ref().is_some_and(|(path, _)| path.exists());
-    if let Some(data) = &exported.data {
-        data.write(folder).or_exit(Exit::Fault)?;
-    }
+    let data = exported.data.as_ref().map(|data| (data.name.clone(), data.len() as u64));
     drop(exported); // both sides of the comparison need the memory
     let Target { io, batch, size, precision, .. } = made_for;
     let interface = Interface { io, batch, size };
+    let file = unfinished.model();
     let made = Made {
         name: target,
-        file: unfinished.path(),
+        file: &file,
         interface,
         precision,
         basis: Basis::Target,
         source: &metadata,
         contradictions: Vec::new(),
+        unchanged: Some(true), // just written
     };
-    let verified = verify(arguments, said, &made, console);
-    let finished = verified.and_then(|()| unfinished.finish().or_exit(Exit::Fault));
-    if let Some((path, _)) = data.as_ref().filter(|_| finished.is_err() && !data_was_there) {
-        std::fs::remove_file(path).with_context(|| path.display().to_string()).or_exit(Exit::Fault)?;
-    }
-    finished?;
+    verify(arguments, said, &made, console)?;
+    unfinished.finish(data.as_ref().map(|(name, _)| name.as_str())).or_exit(Exit::Fault)?;
     console.say(format!("wrote {}, {}", target.display(), bytes(length)));
-    if let Some((path, length)) = data {
+    if let Some((name, length)) = data {
+        let path = files::folder_of(target).join(name);
         console.say(format!("wrote {}, {}: move both together", path.display(), bytes(length)));
     }
     print_result(target.display());

@@ -18,6 +18,7 @@ mod inspection;
 pub mod source;
 mod table;
 mod target;
+mod unfinished;
 pub mod verification;
 
 use program::{Console, Exit, Failure};

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use models::families::{Family, GeneratorOptions};
-use models::{Metadata, Role, weights_hash};
+use models::{Layer, Metadata, Role, weights_hash};
 use models_torch::Module;
+use prost::Message;
 use rand::SeedableRng;
 use snapbox::file;
 use support::{assert_ends, folder, run, saved, write};
@@ -86,7 +87,6 @@ fn weights_beside_the_model_are_verified_there_and_go_where_it_differs() {
     assert_ends(&run(folder.path(), &arguments), 0, "move both together");
     let before = files();
     assert!(before.len() == 2 && before[1].to_string_lossy().ends_with(".onnx.data"), "{before:?}");
-    assert_ends(&run(folder.path(), &["inspect", "out/g.onnx"]), 0, "");
 
     // In 16 bits this network is another: what is added to a sum of 60000 is lost.
     let mut odd = saved(Role::GAb, Family::Concat);
@@ -125,6 +125,36 @@ fn what_cannot_be_exported_says_why_and_leaves_nothing() {
         assert_ends(&run(folder.path(), arguments), code, message);
     }
     assert_eq!(std::fs::read(folder.path().join("g_ab.onnx")).expect("still there"), b"earlier");
+}
+
+/// Its smallest picture alone would take 120 GB.
+#[test]
+fn a_network_that_no_memory_holds_is_refused_before_anything_runs() {
+    let folder = folder();
+    let mut hostile = saved(Role::GAb, Family::Paper);
+    write(folder.path(), "g_ab.ot", &hostile);
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g_ab.onnx", "--no-verify"]), 0, "");
+    let strides = hostile.metadata.network.layers.iter_mut().filter_map(|layer| match layer {
+        Layer::Conv { stride, .. } => Some(stride),
+        _ => None,
+    });
+    strides.take(1).for_each(|stride| *stride = 100_000);
+    write(folder.path(), "hostile.safetensors", &hostile);
+    let mut model = models_onnx::open(&folder.path().join("g_ab.onnx")).expect("our own file");
+    model.metadata_props[0].value = hostile.metadata.to_json();
+    std::fs::write(folder.path().join("hostile.onnx"), model.encode_to_vec()).expect("writable");
+    let message = "the network in its metadata cannot be computed: it takes no picture smaller than 800000×800000";
+    let cases: [&[&str]; 5] = [
+        &["hostile.safetensors", "-o", "out.onnx"],
+        &["verify", "hostile.safetensors", "g_ab.onnx"],
+        &["inspect", "hostile.safetensors"],
+        &["inspect", "hostile.onnx"],
+        &["diff", "hostile.onnx", "g_ab.ot"],
+    ];
+    for arguments in cases {
+        assert_ends(&run(folder.path(), arguments), 3, message);
+    }
+    assert!(!folder.path().join("out.onnx").exists());
 }
 
 #[test]
@@ -255,16 +285,53 @@ fn files_from_elsewhere_that_are_not_taken_say_why() {
     assert_ends(&run(folder.path(), &[&several, "--key", "netG_B2A", "-o", "g.onnx"]), 0, "generator B to A");
 }
 
+/// Killed, not stopped: nothing in the program can clean up.
 #[test]
-fn ctrl_c_while_comparing_leaves_nothing_behind() {
+fn what_a_killed_export_left_is_gone_after_the_next_to_that_place() {
     let folder = folder();
+    write_large(folder.path(), "g_ab.ot");
+    std::fs::create_dir(folder.path().join("out")).expect("writable");
+    let files = || {
+        let found = std::fs::read_dir(folder.path().join("out")).expect("a folder");
+        found.map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII")).collect::<Vec<_>>()
+    };
+    let arguments = ["g_ab.ot", "-o", "out/g_ab.onnx", "--largest-file", "4096"];
+    let mut exporter = Command::new(env!("CARGO_BIN_EXE_exporter"));
+    exporter.current_dir(folder.path()).args(arguments).env_remove("LD_LIBRARY_PATH");
+    let mut child = exporter.stderr(Stdio::null()).spawn().expect("it starts");
+    let unfinished = folder.path().join("out/.writing-g_ab.onnx/g_ab.onnx");
+    while !unfinished.exists() {
+        assert!(child.try_wait().expect("our own child").is_none(), "it ended before it wrote anything");
+        std::thread::yield_now();
+    }
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+    assert_eq!(files(), [".writing-g_ab.onnx"], "all that it left is in one place");
+    assert!(unfinished.exists());
+
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Concat));
+    assert_ends(&run(folder.path(), &arguments), 0, "they agree");
+    let after = files();
+    assert!(after.len() == 2 && after.iter().all(|name| name.starts_with("g_ab.")), "{after:?}");
+    let data = after.iter().filter(|name| name.ends_with(".onnx.data")).count();
+    assert_eq!(data, 1, "that of the new model: {after:?}");
+}
+
+/// A network whose comparison takes seconds.
+fn write_large(folder: &Path, name: &str) {
     let network = Family::Paper.generator(GeneratorOptions::sized(32, 6));
     let mut large = saved(Role::GAb, Family::Paper);
     let mut random = rand_pcg::Pcg64::seed_from_u64(1);
     let module = Module::initialise(network.clone(), &mut random, tch::Device::Cpu).expect("it fits");
     large.weights = module.weights().to_weights().expect("on the CPU");
     large.metadata.network = network;
-    write(folder.path(), "g_ab.ot", &large);
+    write(folder, name, &large);
+}
+
+#[test]
+fn ctrl_c_while_comparing_leaves_nothing_behind() {
+    let folder = folder();
+    write_large(folder.path(), "g_ab.ot");
     std::fs::create_dir(folder.path().join("out")).expect("writable");
     let files = || std::fs::read_dir(folder.path().join("out")).expect("a folder").count();
     let mut exporter = Command::new(env!("CARGO_BIN_EXE_exporter"));

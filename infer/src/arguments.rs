@@ -3,27 +3,32 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use program::{ConsoleArguments, Device};
+use program::ConsoleArguments;
 
-use crate::contract::MOST_AT_ONCE;
+use crate::contract::{ContractArguments, MOST_AT_ONCE};
+use crate::device::DeviceArguments;
 use crate::fit::Fit;
+use crate::jobs::Jobs;
+use crate::output::OutputArguments;
+use crate::plan::PlanArguments;
 
-/// Translate pictures with an exported generator
+/// Translate pictures with an image-to-image network
 ///
-/// Directories are mirrored below the output directory; an output keeps its input's name and format. What is there
-/// already is left and counted as skipped.
+/// Directories are mirrored below the output directory; a translation keeps its picture's name and format. What an
+/// earlier run has done is skipped, as long as picture, model and options are the same; the output directory keeps a
+/// journal of it.
+///
+/// Exit codes: 0 done; 1 some pictures failed; 2 usage; 3 could not start; 5 stopped by a fault; 130 stopped by Ctrl-C or
+/// SIGTERM, after what was under way.
 #[derive(Debug, Parser)]
 #[command(name = "infer", version)]
 pub struct Arguments {
-    /// ONNX file that `exporter` wrote
+    /// ONNX file: one that `exporter` wrote, or another's with what it does not say
     #[arg(short, long, value_name = "FILE")]
     pub model: PathBuf,
-    /// Pictures or directories of them
-    #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<PathBuf>,
-    /// Directory for the translated pictures
-    #[arg(value_name = "OUTPUT")]
-    pub output: PathBuf,
+    /// Which pictures, and where to.
+    #[command(flatten)]
+    pub plan: PlanArguments,
     /// Size that the network sees: train, native, squash or a number
     ///
     /// train scales the shorter side to the model's training size, a number to that many pixels; native leaves the
@@ -32,35 +37,64 @@ pub struct Arguments {
     /// scales the picture to fit into it, squash to fill it, and a picture that the others leave larger fails.
     #[arg(long, default_value_t, value_name = "SIZE")]
     pub fit: Fit,
-    /// Pictures of one size that the network sees at once [default: 1, or what the model takes]
-    #[arg(long, value_name = "N", value_parser = batch)]
-    pub batch: Option<usize>,
-    /// auto, cpu, cuda or cuda:N
-    #[arg(long, default_value_t, value_name = "DEVICE")]
-    pub device: Device,
-    /// Threads that the network runs on [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    pub threads: Option<usize>,
-    /// Replace outputs that are there already
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Print the counts as a line of JSON
-    #[arg(long)]
-    pub json: bool,
+    /// How translations are written.
+    #[command(flatten)]
+    pub output: OutputArguments,
+    /// How the run goes.
+    #[command(flatten)]
+    pub run: RunArguments,
+    /// On what.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// What the model does not say.
+    #[command(flatten)]
+    pub contract: ContractArguments,
     /// Flags of every program.
     #[command(flatten)]
     pub console: ConsoleArguments,
 }
 
+/// Flags of how a run goes: none changes a translation.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArguments {
+    /// Pictures of one size that the network sees at once [default: 1, or what the model takes]
+    #[arg(long, value_name = "N", value_parser = batch)]
+    pub batch: Option<usize>,
+    /// Threads that decode, and that encode [default: as many of each as there are cores]
+    #[arg(long, value_name = "DECODE:ENCODE")]
+    pub jobs: Option<Jobs>,
+    /// Translate again, and replace whatever is in an output's place
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Trust no time and no length, but read again what an earlier run has done
+    #[arg(long, conflicts_with = "overwrite")]
+    pub verify: bool,
+    /// Stop at the first picture that fails
+    #[arg(long, conflicts_with = "max_failures")]
+    pub fail_fast: bool,
+    /// Stop when N pictures have failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_failures: Option<u64>,
+    /// Write a line of JSON for each picture, and one for all
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub report: Option<PathBuf>,
+    /// Write when each stage worked on which picture, for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE.json")]
+    pub profile: Option<PathBuf>,
+    /// Print the counts as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArguments {
+    /// Failures at which a run ends.
+    pub fn most_failures(&self) -> Option<usize> {
+        let most = self.max_failures.or(self.fail_fast.then_some(1));
+        most.map(|most| usize::try_from(most).unwrap_or(usize::MAX))
+    }
+}
+
 fn batch(text: &str) -> Result<usize, String> {
-    between(text, MOST_AT_ONCE)
-}
-
-fn threads(text: &str) -> Result<usize, String> {
-    between(text, 1024)
-}
-
-fn between(text: &str, most: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-    number.ok_or_else(|| format!("must be a number from 1 to {most}"))
+    let number = text.parse().ok().filter(|number| (1..=MOST_AT_ONCE).contains(number));
+    number.ok_or_else(|| format!("must be a number from 1 to {MOST_AT_ONCE}"))
 }

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use models::pixels;
-use models_onnx::Io;
-use pictures::{Picture, crop, resize, shorter_size};
+use image::{DynamicImage, ImageBuffer, Pixel, Primitive, Rgb};
+use pictures::{photo, shorter_size};
 
 use crate::contract::Sizes;
 
@@ -53,7 +52,7 @@ impl fmt::Display for Fit {
 impl Fit {
     /// What happens to the size, in plain words: shrinking photos must not surprise.
     pub fn describe(self, sizes: Sizes) -> String {
-        let Sizes { training, usual: size, multiple, fixed, .. } = sizes;
+        let Sizes { training, usual, multiple, fixed, .. } = sizes;
         let known = if training.is_some() { "the training size" } else { "the training size is unknown" };
         let padded = match (fixed, multiple) {
             (Some((width, height)), _) => {
@@ -69,24 +68,25 @@ impl Fit {
                 Self::Native | Self::Shorter(_) => {}
             }
         }
-        match self {
-            Self::Train => {
+        match (self, usual) {
+            (Self::Train | Self::Squash, None) => format!("as it is, since the model says no training size; {padded}"),
+            (Self::Train, Some(size)) => {
                 format!("the shorter side is scaled to {size} ({known}; --fit native keeps it); {padded}")
             }
-            Self::Native => format!("as it is; {padded}"),
-            Self::Shorter(pixels) => format!("the shorter side is scaled to {pixels}; {padded}"),
-            Self::Squash => format!("squashed to {size}×{size}, {known}"),
+            (Self::Native, _) => format!("as it is; {padded}"),
+            (Self::Shorter(pixels), _) => format!("the shorter side is scaled to {pixels}; {padded}"),
+            (Self::Squash, Some(size)) => format!("squashed to {size}×{size}, {known}"),
         }
     }
 
     /// Columns and rows of a picture once it is scaled.
     fn scaled(self, picture: (u32, u32), sizes: Sizes) -> (u32, u32) {
         match (self, sizes.fixed) {
-            (Self::Train, None) => shorter_size(picture, sizes.usual),
+            (Self::Train, None) => sizes.usual.map_or(picture, |size| shorter_size(picture, size)),
             (Self::Train, Some(room)) => fitting_into(room, picture),
             (Self::Native, _) => picture,
             (Self::Shorter(pixels), _) => shorter_size(picture, pixels),
-            (Self::Squash, fixed) => fixed.unwrap_or((sizes.usual, sizes.usual)),
+            (Self::Squash, fixed) => fixed.or(sizes.usual.map(|size| (size, size))).unwrap_or(picture),
         }
     }
 }
@@ -135,69 +135,71 @@ pub struct TooLarge {
     pub most: u64,
 }
 
-/// A picture's numbers in the order in which a model takes and gives them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Pixels {
-    /// `[3, height, width]` in [-1, 1].
-    Planes(Vec<f32>),
-    /// `[height, width, 3]`.
-    Bytes(Vec<u8>),
-}
-
-/// A picture as the network sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fitted {
-    /// Its numbers, padding included.
-    pub pixels: Pixels,
-    /// Columns and rows with the padding.
-    pub padded: (u32, u32),
-    /// Columns and rows without it; the padding is right and below, so that the
-    /// network's grid begins where the picture does, as in training.
+/// Where a picture lies in what the network sees: known from its size alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Columns and rows of the picture.
+    pub picture: (u32, u32),
+    /// Columns and rows once it is scaled.
     pub content: (u32, u32),
+    /// Columns and rows with the padding, which is right and below, so that the network's grid begins where the picture
+    /// does, as in training.
+    pub padded: (u32, u32),
 }
 
-/// Scales a picture as `fit` says, pads it by reflection to a size that the network takes, and brings it to what the
-/// model's graph takes.
-///
-/// # Errors
-/// If it would then have more than `most` pixels, or more than the model takes; nothing is allocated before that is known.
-pub fn fit(picture: &Picture, fit: Fit, sizes: Sizes, io: Io, most: u64) -> Result<Fitted, FitError> {
-    let content = fit.scaled(picture.dimensions(), sizes);
-    let (width, height) = content;
-    if u64::from(width) * u64::from(height) > most {
-        return Err(TooLarge { width, height, most }.into());
-    }
-    if let Some(fixed) = sizes.fixed.filter(|fixed| width > fixed.0 || height > fixed.1) {
-        return Err(FitError::Fixed { width, height, fixed });
-    }
-    let scaled = resize(picture, width, height);
-    let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
-    let padded = sizes.fixed.unwrap_or_else(|| (legal(width), legal(height)));
-    let whole = match padded == content {
-        true => scaled,
-        false => Picture::from_fn(padded.0, padded.1, |x, y| {
-            *scaled.get_pixel(mirrored(x, content.0), mirrored(y, content.1))
-        }),
-    };
-    let pixels = match io {
-        Io::Uint8 => Pixels::Bytes(whole.into_raw()),
-        Io::Float | Io::F16 => {
-            let mut planes = vec![0.0; whole.as_raw().len()];
-            pixels::to_planes(&whole, &mut planes);
-            Pixels::Planes(planes)
+impl Placement {
+    /// Scales a picture of some size as `fit` says, and pads it to a size that the network takes.
+    ///
+    /// # Errors
+    /// If it would then have more than `most` pixels, or more than the model takes.
+    pub fn new(picture: (u32, u32), fit: Fit, sizes: Sizes, most: u64) -> Result<Self, FitError> {
+        let content = fit.scaled(picture, sizes);
+        let (width, height) = content;
+        if u64::from(width) * u64::from(height) > most {
+            return Err(TooLarge { width, height, most }.into());
         }
-    };
-    Ok(Fitted { pixels, padded, content })
-}
+        if let Some(fixed) = sizes.fixed.filter(|fixed| width > fixed.0 || height > fixed.1) {
+            return Err(FitError::Fixed { width, height, fixed });
+        }
+        let legal = |side: u32| side.max(sizes.smallest).next_multiple_of(sizes.multiple);
+        let padded = sizes.fixed.unwrap_or_else(|| (legal(width), legal(height)));
+        Ok(Self { picture, content, padded })
+    }
 
-/// The translated picture without the padding, from numbers of the padded size.
-pub fn unfit(pixels: Pixels, padded: (u32, u32), content: (u32, u32)) -> Picture {
-    let bytes = match pixels {
-        Pixels::Planes(planes) => pixels::to_interleaved(&planes),
-        Pixels::Bytes(bytes) => bytes,
-    };
-    let whole = Picture::from_raw(padded.0, padded.1, bytes).expect("three bytes a pixel");
-    crop(&whole, 0, 0, content.0, content.1)
+    /// Pixels that the network sees.
+    pub fn pixels(&self) -> u64 {
+        u64::from(self.padded.0) * u64::from(self.padded.1)
+    }
+
+    /// The picture as the network sees it: scaled, padded by reflection.
+    pub fn apply(&self, picture: &DynamicImage) -> DynamicImage {
+        let scaled = photo::resize(picture, self.content.0, self.content.1);
+        if self.padded == self.content {
+            return scaled;
+        }
+        match &scaled {
+            DynamicImage::ImageRgb16(scaled) => self.padded(scaled).into(),
+            other => self.padded(&other.to_rgb8()).into(),
+        }
+    }
+
+    fn padded<T: Primitive>(&self, scaled: &ImageBuffer<Rgb<T>, Vec<T>>) -> ImageBuffer<Rgb<T>, Vec<T>>
+    where
+        Rgb<T>: Pixel<Subpixel = T>,
+    {
+        let ((columns, rows), (width, height)) = (self.content, self.padded);
+        ImageBuffer::from_fn(width, height, |x, y| *scaled.get_pixel(mirrored(x, columns), mirrored(y, rows)))
+    }
+
+    /// The translated picture without the padding, from what the network makes of [`Self::apply`]; `scale` times as wide
+    /// and high. With `restore` it gets the size of the picture that it is of.
+    pub fn undo(&self, translated: &DynamicImage, scale: u32, restore: bool) -> DynamicImage {
+        let content = translated.crop_imm(0, 0, self.content.0 * scale, self.content.1 * scale);
+        match restore {
+            true => photo::resize(&content, self.picture.0, self.picture.1),
+            false => content,
+        }
+    }
 }
 
 /// Where the pixel at `place` of the padded side comes from: mirrored at the edges without repeating them, back and forth
@@ -211,13 +213,14 @@ fn mirrored(place: u32, content: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
     use proptest::prelude::*;
 
     use super::*;
 
     /// The sizes of a paper generator: multiples of 4, 8 or more.
     fn sizes(training: u32) -> Sizes {
-        Sizes { training: Some(training), usual: training, multiple: 4, smallest: 8, fixed: None }
+        Sizes { training: Some(training), usual: Some(training), multiple: 4, smallest: 8, fixed: None }
     }
 
     #[test]
@@ -238,11 +241,11 @@ mod tests {
 
     #[test]
     fn a_thin_strip_is_refused_before_it_fills_the_memory() {
-        let strip = Picture::new(1, 60_000);
-        let refused = |chosen| fit(&strip, chosen, sizes(256), Io::Float, 50_000_000).expect_err("256×15360000 pixels");
+        let place = |chosen| Placement::new((1, 60_000), chosen, sizes(256), 50_000_000);
+        let refused = |chosen| place(chosen).expect_err("256×15360000 pixels");
         assert_eq!(refused(Fit::Train), TooLarge { width: 256, height: 15_360_000, most: 50_000_000 }.into());
         assert!(refused(Fit::Shorter(65_535)).to_string().contains("room for 50 million at most"));
-        assert!(fit(&strip, Fit::Native, sizes(256), Io::Float, 50_000_000).is_ok());
+        assert!(place(Fit::Native).is_ok());
     }
 
     #[test]
@@ -256,15 +259,27 @@ mod tests {
             (Fit::Native, (48, 5), (48, 5)),
             (Fit::Shorter(20), (40, 20), (40, 20)),
         ];
-        for (chosen, (width, height), content) in cases {
-            let fitted = fit(&Picture::new(width, height), chosen, sizes, Io::Uint8, u64::MAX).expect("it has room");
-            assert_eq!((fitted.content, fitted.padded), (content, (48, 32)), "{chosen} {width}×{height}");
+        for (chosen, picture, content) in cases {
+            let placement = Placement::new(picture, chosen, sizes, u64::MAX).expect("it has room");
+            assert_eq!(placement, Placement { picture, content, padded: (48, 32) }, "{chosen}");
         }
-        let refused = fit(&Picture::new(49, 5), Fit::Native, sizes, Io::Uint8, u64::MAX).expect_err("49 columns");
+        let refused = Placement::new((49, 5), Fit::Native, sizes, u64::MAX).expect_err("49 columns");
         assert_eq!(
             refused.to_string(),
             "would be 49×5 pixels for the network, and the model takes 48×32 only; use --fit train or squash"
         );
+    }
+
+    #[test]
+    fn a_translation_is_scaled_back_to_its_pictures_size_where_that_is_asked_for() {
+        let placement = Placement::new((40, 30), Fit::Train, sizes(16), u64::MAX).expect("it has room");
+        assert_eq!((placement.content, placement.padded), ((21, 16), (24, 16)));
+        let translated = DynamicImage::ImageRgb8(RgbImage::new(2 * 24, 2 * 16));
+        let sides = |restore| {
+            let whole = placement.undo(&translated, 2, restore);
+            (whole.width(), whole.height())
+        };
+        assert_eq!((sides(false), sides(true)), ((42, 32), (40, 30)));
     }
 
     proptest! {
@@ -273,25 +288,22 @@ mod tests {
             width in 1..70_u32,
             height in 1..70_u32,
             training in 8..40_u32,
-            io in prop_oneof![Just(Io::Float), Just(Io::Uint8)],
+            deep in any::<bool>(),
             chosen in prop_oneof![Just(Fit::Train), Just(Fit::Native), Just(Fit::Squash), (1..50_u32).prop_map(Fit::Shorter)],
         ) {
-            let sizes = sizes(training);
-            let picture = Picture::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
-            let fitted = fit(&picture, chosen, sizes, io, u64::MAX).expect("there is room");
-            let (padded_width, padded_height) = fitted.padded;
-            for side in [padded_width, padded_height] {
+            let picture = RgbImage::from_fn(width, height, |x, y| [x as u8, y as u8, (x * y) as u8].into());
+            let picture = DynamicImage::ImageRgb8(picture);
+            let picture = if deep { DynamicImage::ImageRgb16(picture.to_rgb16()) } else { picture };
+            let placement = Placement::new((width, height), chosen, sizes(training), u64::MAX).expect("there is room");
+            let seen = placement.apply(&picture);
+            prop_assert_eq!((seen.width(), seen.height()), placement.padded);
+            prop_assert_eq!(seen.color(), picture.color());
+            for side in [seen.width(), seen.height()] {
                 prop_assert!(side % 4 == 0 && side >= 8, "{side}");
             }
-            let numbers = match &fitted.pixels {
-                Pixels::Planes(planes) => planes.len(),
-                Pixels::Bytes(bytes) => bytes.len(),
-            };
-            prop_assert_eq!(numbers as u32, 3 * padded_width * padded_height);
-            let back = unfit(fitted.pixels, fitted.padded, fitted.content);
-            prop_assert_eq!(back.dimensions(), fitted.content);
-            let (scaled_width, scaled_height) = chosen.scaled((width, height), sizes);
-            prop_assert_eq!(&back, &resize(&picture, scaled_width, scaled_height));
+            let back = placement.undo(&seen, 1, false);
+            let (width, height) = placement.content;
+            prop_assert_eq!(&back, &photo::resize(&picture, width, height));
             if chosen == Fit::Native {
                 prop_assert_eq!(back, picture);
             }

@@ -1,36 +1,47 @@
-//! Translates directories of pictures with an exported generator, through ONNX Runtime.
+//! Translates directories of pictures with an image-to-image network, through ONNX Runtime.
 //!
 //! ```text
 //! infer --model g_ab.onnx ./photos ./out
 //! ```
 //!
-//! [`plan`] names every output before any work, [`contract`] says what the model wants, [`fit`] brings pictures to a size
-//! that it takes and back, [`pipeline`] decodes and encodes around the one session, [`report`] counts.
+//! [`plan`] names every output before any work, [`contract`] says what the model wants, [`journal`] what earlier runs have
+//! done. [`pipeline`] is what happens to one picture, [`flow`] how many are on their way through it at a time, and `run`
+//! joins all that. [`report`] counts, [`profile`] shows where the time goes.
 
 mod arguments;
 pub mod contract;
+pub mod device;
 pub mod fit;
+pub mod flow;
+mod jobs;
+pub mod journal;
 mod memory;
+pub mod numbers;
+mod output;
+mod pipe;
 pub mod pipeline;
 pub mod plan;
+pub mod profile;
 pub mod report;
+mod run;
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Instant;
 
 use anyhow::Context;
 use bytes::Bytes;
-use models_runtime::{Options, Session};
-use program::{Console, Exit, Failure, OrExit, duration, interrupt, print_result};
+use models_runtime::Session;
+use pictures::photo::Limits;
+use program::{Console, Exit, Failure, OrExit, interrupt, print_result};
+use serde_json::json;
 
 pub use arguments::Arguments;
-use contract::{Contract, ContractError};
-use pipeline::Pipeline;
+use contract::Contract;
+use journal::{Journal, Recipe};
+use pipeline::{Pipeline, Translator};
 use plan::Plan;
-use report::Summary;
-
-/// From one line of progress to the next where nobody watches a bar.
-const SAY_EVERY: Duration = Duration::from_secs(30);
+use run::Run;
 
 /// Runs the command line.
 ///
@@ -39,73 +50,102 @@ const SAY_EVERY: Duration = Duration::from_secs(30);
 /// exit code says so.
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let mut console = Console::new(arguments.console);
-    let model = &arguments.model;
-    let file =
-        std::fs::read(model).with_context(|| format!("--model {}", model.display())).or_exit(Exit::CannotStart)?;
-    let file = Bytes::from(file);
-    let (contract, data) =
-        read(&file, model).with_context(|| model.display().to_string()).or_exit(Exit::CannotStart)?;
-    let batch = batch(arguments.batch, contract.interface.batch)?;
-    let plan = Plan::make(&arguments.inputs, &arguments.output, arguments.overwrite)?;
-    let options = Options { device: arguments.device, threads: arguments.threads, ..Options::default() };
-    let session = Session::with_data(&file, data, options)
-        .with_context(|| model.display().to_string())
-        .or_exit(Exit::CannotStart)?;
-    fs_err::create_dir_all(&arguments.output).or_exit(Exit::CannotStart)?;
-    interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
-
-    say_what_will_run(&console, &arguments, &contract, &session, &plan);
-    let bar = console.start_bar(plan.work.len() as u64, "pictures");
-    let most_pixels = memory::most_pixels(&session, contract.bytes_per_pixel);
+    let console = Console::new(arguments.console);
+    if arguments.contract.print_contract {
+        print_result(Model::read(&arguments)?.contract.print());
+        return Ok(Exit::Done);
+    }
+    let through_pipes = pipe::is_asked_for(&arguments)?;
+    let plan = if through_pipes { Plan::default() } else { Plan::make(&arguments.plan)? };
+    plan.notes.iter().for_each(|note| console.say(note));
+    if arguments.plan.dry_run {
+        plan.print(arguments.run.json);
+        return Ok(Exit::Done);
+    }
+    let model = Model::read(&arguments)?;
+    let batch = batch(arguments.run.batch, model.contract.batch)?;
+    let (sessions, hash) = model.open(&arguments)?;
+    let memory = memory::Memory::of(&sessions, &model.contract, arguments.device.memory);
     let pipeline = Pipeline {
-        sizes: contract.sizes,
+        contract: &model.contract,
+        conversion: model.contract.conversion(),
         fit: arguments.fit,
-        io: contract.interface.io,
-        batch,
-        whole_batches: contract.interface.batch.is_some(),
-        most_pixels,
+        output: &arguments.output,
+        most_pixels: memory.most_pixels,
+        limits: Limits { most_pixels: arguments.output.max_pixels, most_bytes: memory.most_decoded },
     };
-    let mut summary = Summary { skipped: plan.skipped, ..Summary::default() };
-    let device = session.device();
-    let mut said = Instant::now();
-    pipeline.run(session, plan.work, |outcome| {
-        bar.inc(1);
-        bar.set_message(format!("{:.1} pictures/s", bar.per_sec()));
-        if let Err(reason) = &outcome.result {
-            console.always(format!("failed: {}: {}", outcome.input.display(), reason.to_string().trim_end()));
-        }
-        summary.count(&outcome);
-        if !console.has_visible_bar() && said.elapsed() >= SAY_EVERY {
-            said = Instant::now();
-            console.say(format!("{summary} of {}, {:.1} pictures/s", plan.planned, bar.per_sec()));
-        }
-    });
-    console.end_bar();
+    let devices: Vec<_> = sessions.iter().map(Session::running).collect();
+    say_what_will_run(&console, &arguments, &model.contract, &sessions, &plan);
+    let fixed = model.contract.batch.is_some();
+    let mut translators: Vec<Translator> =
+        sessions.into_iter().map(|session| Translator::new(session, batch, fixed)).collect();
+    interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
+    if through_pipes {
+        let first = translators.swap_remove(0);
+        return pipe::run(&console, &arguments, &pipeline, first);
+    }
 
-    let stopped = interrupt::requested() && summary.done() < plan.planned;
-    if stopped {
-        let again = if arguments.overwrite { "the same command without --overwrite" } else { "the same command" };
-        console.always(format!("stopped with {} pictures left; {again} goes on", plan.planned - summary.done()));
+    let recipe = Recipe::new(hash, recipe(&arguments, &model.contract));
+    let journal = Journal::open(arguments.plan.output(), recipe).or_exit(Exit::CannotStart)?;
+    if journal.unreadable() > 0 {
+        let place = arguments.plan.output().join(journal::NAME);
+        console.always(format!(
+            "{}: {} lines cannot be read; what they said was done is not known any more",
+            place.display(),
+            journal.unreadable()
+        ));
     }
-    console.say(format!("took {} on {device}", duration(start.elapsed())));
-    match arguments.json {
-        true => print_result(summary.to_json(&device.to_string(), start.elapsed())),
-        false => print_result(summary),
+    if !journal.is_locked() {
+        let place = arguments.plan.output().display();
+        console.always(format!("{place}: cannot be locked there; see to it that no other `infer` writes there"));
     }
-    Ok(match (stopped, summary.failed) {
-        (true, _) => Exit::Stopped,
-        (false, 0) => Exit::Done,
-        (false, _) => Exit::Differs,
-    })
+    let run = Run {
+        arguments: &arguments.run,
+        plan: &plan,
+        pipeline,
+        jobs: arguments.run.jobs.unwrap_or_default(),
+        room: memory.under_way,
+        again: if arguments.run.overwrite { "the same command without --overwrite" } else { "the same command" },
+    };
+    run.run(console, translators, &devices, journal, start)
 }
 
-/// What a model wants, and the folder of its weights where they are not in its file.
-fn read<'a>(file: &Bytes, path: &'a Path) -> Result<(Contract, Option<&'a Path>), ContractError> {
-    let model = models_onnx::parse(file.clone())?;
-    let contract = Contract::read(&model)?;
-    let folder = program::files::folder_of(path);
-    Ok((contract, models_onnx::check_data(&model, folder)?.then_some(folder)))
+/// A model's file.
+struct Model {
+    path: PathBuf,
+    file: Bytes,
+    contract: Contract,
+}
+
+impl Model {
+    fn read(arguments: &Arguments) -> Result<Self, Failure> {
+        let path = &arguments.model;
+        let file = std::fs::read(path).with_context(|| format!("--model {}", path.display()));
+        let file = Bytes::from(file.or_exit(Exit::CannotStart)?);
+        let read = || Contract::read(&models_onnx::parse(file.clone())?, path, &arguments.contract);
+        let contract = read().with_context(|| path.display().to_string()).or_exit(Exit::CannotStart)?;
+        Ok(Self { path: path.clone(), file, contract })
+    }
+
+    /// A session on each device, and the model's hash, which is made meanwhile.
+    fn open(&self, arguments: &Arguments) -> Result<(Vec<Session>, String), Failure> {
+        let Contract { data, data_files, .. } = &self.contract;
+        thread::scope(|scope| {
+            let hash = scope.spawn(|| journal::model_hash(&self.file, data_files));
+            let sessions = arguments
+                .device
+                .open(&self.file, data.as_deref())
+                .with_context(|| self.path.display().to_string())
+                .or_exit(Exit::CannotStart)?;
+            let hash = hash.join().expect("hashing does not panic").or_exit(Exit::CannotStart)?;
+            Ok((sessions, hash))
+        })
+    }
+}
+
+/// What decides how a translation looks, beside picture and model.
+fn recipe(arguments: &Arguments, contract: &Contract) -> serde_json::Value {
+    json!({ "fit": arguments.fit.to_string(), "output": arguments.output.recipe(), "contract": contract.recipe() })
 }
 
 /// Pictures at once.
@@ -119,14 +159,11 @@ fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
     }
 }
 
-fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, session: &Session, plan: &Plan) {
-    let because = session.reason().map(|reason| format!(" (no CUDA: {reason})")).unwrap_or_default();
+fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, sessions: &[Session], plan: &Plan) {
     console.say(format!("model     {}: {}", arguments.model.display(), contract.describe()));
-    console.say(format!("device    {}{because}", session.device()));
-    let skipped = match plan.skipped {
-        0 => String::new(),
-        skipped => format!("; {skipped} are there already and stay (--overwrite replaces them)"),
-    };
-    console.say(format!("pictures  {} to translate{skipped}", plan.work.len()));
+    sessions.iter().for_each(|session| console.say(format!("device    {}", session.describe())));
+    if !plan.items.is_empty() {
+        console.say(format!("pictures  {}", plan.items.len()));
+    }
     console.say(format!("size      {}", arguments.fit.describe(contract.sizes)));
 }

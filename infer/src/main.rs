@@ -5,5 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    models_runtime::disable_telemetry();
     program::main(|| infer::run(infer::Arguments::parse()))
 }

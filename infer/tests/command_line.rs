@@ -1,6 +1,12 @@
 //! `infer` as a user types it.
 
+mod campaign;
+mod foreign;
+mod journaling;
 mod odd_inputs;
+mod pipes;
+mod planning;
+mod reporting;
 mod support;
 mod targets;
 
@@ -44,7 +50,7 @@ fn a_directory_is_mirrored_and_lossless_pictures_come_back_exactly() {
     write(&photos.join("notes.txt"), b"no picture by its name");
     write(&photos.join(".hidden.png"), b"not looked at");
     let output = run(folder.path(), &["photos", "out", "--fit", "native"]);
-    assert_ends(&output, 0, "translated 7, skipped 0, failed 0", "7 to translate");
+    assert_ends(&output, 0, "translated 7, skipped 0, failed 0", "pictures  7");
     let out = folder.path().join("out");
     for (name, format) in cases {
         assert_eq!(pictures::read(&out.join(name)).expect("whole"), picture(21, 33), "{name}");
@@ -91,13 +97,18 @@ fn broken_pictures_are_reported_and_do_not_stop_the_rest() {
         let output = run(folder.path(), &arguments);
         let last = format!("translated {translated}, skipped 0, failed {failed}");
         assert_ends(&output, 1, &last, "failed: photos/cut.png: cannot be decoded");
-        assert_ends(&output, 1, &last, "failed: photos/empty.jpg: is not a PNG, JPEG, WebP, BMP or TIFF picture");
+        assert_ends(
+            &output,
+            1,
+            &last,
+            "failed: photos/empty.jpg: is not a PNG, JPEG, WebP, TIFF, BMP, GIF, PNM or QOI picture",
+        );
         assert_ends(&output, 1, &last, "failed: photos/text.png: is not a PNG");
     }
     let out = folder.path().join("out");
     assert_eq!(pictures::find(&out).expect("a folder").len(), translated, "nothing half is left");
     let misnamed = std::fs::read(out.join("misnamed.jpg")).expect("written");
-    assert_eq!(pictures::format(&misnamed).expect("a picture"), Format::Png, "told by the content");
+    assert_eq!(pictures::format(&misnamed).expect("a picture"), Format::Jpeg, "what the name says");
 }
 
 #[test]
@@ -110,18 +121,19 @@ fn a_picture_for_which_the_network_gives_nan_fails() {
 }
 
 #[test]
-fn what_is_there_is_left_and_counted_unless_asked() {
+fn what_an_earlier_run_did_is_skipped_and_what_others_wrote_is_not_replaced_unless_asked() {
     let folder = folder_with(&identity_model());
     for name in ["a.png", "b.png"] {
         write(&folder.path().join("photos").join(name), &encoded(&picture(4, 4), Format::Png));
     }
-    write(&folder.path().join("out/a.png"), b"of an earlier run");
-    let output = run(folder.path(), &["photos", "out"]);
-    assert_ends(&output, 0, "translated 1, skipped 1, failed 0", "1 are there already");
-    assert_eq!(std::fs::read(folder.path().join("out/a.png")).expect("still there"), b"of an earlier run");
-    assert_ends(&run(folder.path(), &["photos", "out"]), 0, "translated 0, skipped 2, failed 0", "");
+    write(&folder.path().join("out/a.png"), b"of another program");
+    let said = "failed: photos/a.png: its output out/a.png is there already, and no run here says that it wrote it";
+    assert_ends(&run(folder.path(), &["photos", "out"]), 1, "translated 1, skipped 0, failed 1", said);
+    assert_eq!(std::fs::read(folder.path().join("out/a.png")).expect("still there"), b"of another program");
+    assert_ends(&run(folder.path(), &["photos", "out"]), 1, "translated 0, skipped 1, failed 1", said);
     assert_ends(&run(folder.path(), &["photos", "out", "--overwrite"]), 0, "translated 2, skipped 0, failed 0", "");
     assert!(pictures::read(&folder.path().join("out/a.png")).is_ok());
+    assert_ends(&run(folder.path(), &["photos", "out"]), 0, "translated 0, skipped 2, failed 0", "");
 }
 
 #[test]
@@ -136,20 +148,35 @@ fn an_output_directory_inside_the_input_is_no_input() {
 }
 
 #[test]
-fn outputs_that_collide_are_refused_before_any_work() {
+fn what_would_replace_an_input_is_refused_before_any_work() {
     let folder = folder_with(&identity_model());
-    for name in ["one/a.jpg", "one/a.png", "two/b.png", "three/b.png"] {
-        write(&folder.path().join(name), &encoded(&picture(4, 4), Format::Png));
+    write(&folder.path().join("two/b.png"), &encoded(&picture(4, 4), Format::Png));
+    let output = run(folder.path(), &["two", "two"]);
+    assert_ends(&output, 2, "", "two/b.png would be replaced by its own translation");
+    assert_ends(&run(folder.path(), &["two", "two/out", "--include", "*.gif"]), 3, "", "--include '*.gif'");
+    assert!(!folder.path().join("two/out").exists());
+}
+
+#[test]
+fn outputs_that_would_collide_are_all_written_in_the_format_of_their_name() {
+    let folder = folder_with(&identity_model());
+    for (name, side) in [("one/a.jpg", 3), ("one/a.png", 4), ("two/A.PNG", 5)] {
+        write(&folder.path().join(name), &encoded(&picture(side, side), Format::Png));
     }
-    let cases: [(&[&str], &str); 3] = [
-        (&["one", "out"], "one/a.jpg and one/a.png both want the output out/a.*"),
-        (&["two", "three", "out"], "two/b.png and three/b.png both want the output out/b.*"),
-        (&["two", "two"], "two/b.png would be replaced by its own translation"),
-    ];
-    for (arguments, message) in cases {
-        assert_ends(&run(folder.path(), arguments), 2, "", message);
+    let output = run(folder.path(), &["one", "two", "out", "--fit", "native", "--format", "bmp"]);
+    assert_ends(
+        &output,
+        0,
+        "translated 3, skipped 0, failed 0",
+        "names     3 outputs renamed, as others want the same",
+    );
+    let sizes = [("a.jpg.bmp", 3)];
+    for (name, side) in sizes {
+        let bytes = std::fs::read(folder.path().join("out").join(name)).expect("written");
+        assert_eq!(pictures::format(&bytes).expect("a picture"), Format::Bmp);
+        assert_eq!(pictures::decode(&bytes).expect("whole"), picture(side, side), "{name}");
     }
-    assert!(!folder.path().join("out").exists());
+    assert_eq!(pictures::find(&folder.path().join("out")).expect("a folder").len(), 3);
 }
 
 #[test]
@@ -169,7 +196,7 @@ fn what_cannot_start_says_why_and_what_to_do() {
     let cases: [(&[&str], &str); 8] = [
         (&["--model", "none.onnx", "a.png", "out"], "--model none.onnx"),
         (&["--model", "damaged.onnx", "a.png", "out"], "damaged.onnx: is no ONNX file, or a damaged one"),
-        (&["--model", "foreign.onnx", "a.png", "out"], "foreign.onnx: has no `cyclegan` metadata"),
+        (&["--model", "foreign.onnx", "a.png", "out"], "foreign.onnx: does not say all that is needed"),
         (&["--model", "judge.onnx", "a.png", "out"], "judge.onnx: is the discriminator of A, which judges pictures"),
         (&["--model", "model.onnx", "missing", "out"], "input missing"),
         (&["--model", "model.onnx", "empty", "out"], "input empty: no pictures there"),
@@ -209,12 +236,30 @@ fn the_chosen_size_is_said_and_kept() {
 }
 
 #[test]
+fn what_runs_is_said_and_memory_that_is_not_granted_is_not_used() {
+    let folder = folder_with(&identity_model());
+    write(&folder.path().join("a.png"), &encoded(&picture(40, 30), Format::Png));
+    let common = ["a.png", "out", "--overwrite", "--fit", "native"];
+    let output = run(folder.path(), &[&common[..], &["--device", "cpu", "--threads", "2"]].concat());
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "device    cpu (CPUExecutionProvider, 2 threads)\n");
+    let output = run(folder.path(), &common);
+    let said =
+        "device    cpu (CPUExecutionProvider, a thread for each core) (no CUDA: this ONNX Runtime is built without";
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", said);
+    let output = run(folder.path(), &[&common[..], &["--device", "cpu", "--memory", "1k"]].concat());
+    let said = "failed: a.png: would be 40×30 pixels for the network";
+    assert_ends(&output, 1, "translated 0, skipped 0, failed 1", said);
+}
+
+#[test]
 fn results_are_for_scripts_and_messages_for_people() {
     let folder = folder_with(&identity_model());
     write(&folder.path().join("a.png"), &encoded(&picture(4, 4), Format::Png));
     let output = run(folder.path(), &["a.png", "out", "--json", "--device", "cpu"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a line of JSON");
-    assert_eq!((&json["translated"], &json["failed"], &json["device"]), (&1.into(), &0.into(), &"cpu".into()));
+    assert_eq!((&json["translated"], &json["failed"]), (&1.into(), &0.into()));
+    let device = &json["devices"][0];
+    assert_eq!((&device["device"], &device["provider"]), (&"cpu".into(), &"CPUExecutionProvider".into()));
     assert!(!output.stderr.contains(&b'\r') && !output.stderr.contains(&0x1b), "no bar and no colour off a terminal");
     let output = run(folder.path(), &["a.png", "out", "--quiet"]);
     assert_ends(&output, 0, "translated 0, skipped 1, failed 0", "");
@@ -259,7 +304,7 @@ fn ctrl_c_ends_with_whole_files_and_the_next_run_goes_on() {
         assert_eq!(pictures::read(path).expect("whole").dimensions(), (16, 16));
     }
     let all = std::fs::read_dir(here.join("out")).expect("a folder").count();
-    assert_eq!(all, done.len(), "no temporary file is left");
+    assert_eq!(all, done.len() + 1, "beside the journal no other file is left");
     let rest = format!("translated {}, skipped {}, failed 0", PHOTOS - done.len(), done.len());
     assert_ends(&run(here, &["photos", "out"]), 0, &rest, "");
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::shapes::{ShapeError, check_bounds};
 use crate::{Assumption, Network, families::Family};
 
 /// Version of the metadata that this program writes and reads.
@@ -109,6 +110,12 @@ pub enum MetadataError {
         /// The version found.
         found: u32,
     },
+    /// Black and white that are one number, or beyond all 32-bit floats.
+    #[error("metadata has pixels from {} to {}, which is no range to compute with; is the file damaged?", .0[0], .0[1])]
+    PixelRange([f32; 2]),
+    /// A network that contradicts itself, or that nobody can compute.
+    #[error("the network in its metadata cannot be computed: {0}")]
+    Network(ShapeError),
 }
 
 impl Metadata {
@@ -138,7 +145,7 @@ impl Metadata {
     ///
     /// # Errors
     /// An unknown version is refused by its number before anything else in it is looked at; then unknown layers and
-    /// fields.
+    /// fields; then a network past the bounds of [`check_bounds`], so that nobody allocates what a file claims.
     pub fn from_json(json: &[u8]) -> Result<Self, MetadataError> {
         #[derive(Deserialize)]
         struct Version {
@@ -148,7 +155,13 @@ impl Metadata {
         if found != FORMAT_VERSION {
             return Err(MetadataError::Version { found });
         }
-        serde_json::from_slice(json).map_err(MetadataError::Unreadable)
+        let metadata: Self = serde_json::from_slice(json).map_err(MetadataError::Unreadable)?;
+        let [black, white] = metadata.pixel_range;
+        if !(white - black).is_normal() {
+            return Err(MetadataError::PixelRange(metadata.pixel_range));
+        }
+        check_bounds(&metadata.network).map_err(MetadataError::Network)?;
+        Ok(metadata)
     }
 }
 
@@ -211,6 +224,31 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_nobody_can_compute_is_refused_whatever_it_claims() {
+        let (all, half) = (usize::MAX, usize::MAX / 2);
+        let changes = [
+            ("\"stride\":2", format!("\"stride\":{all}"), "more than can be counted"),
+            ("\"stride\":2", "\"stride\":100000".into(), "more than can be counted"),
+            ("\"stride\":2", "\"stride\":1000".into(), "takes no picture smaller than 2000000×2000000"),
+            ("\"stride\":2", "\"stride\":0".into(), "a stride of 0"),
+            ("\"kernel\":7", format!("\"kernel\":{half}"), "is too small"),
+            ("\"top\":1", format!("\"top\":{all}"), "more than can be counted"),
+            ("\"top\":1", "\"top\":1000000".into(), "it needs "),
+            ("\"extra\":1", format!("\"extra\":{half}"), "more than can be counted"),
+            ("\"channels\":3,\"layers\"", format!("\"channels\":{all},\"layers\""), "more than can be counted"),
+            ("\"to\":4", format!("\"to\":{half}"), "more than can be counted"),
+            ("{\"layer\":\"relu\"}", format!("{{\"layer\":\"upsample\",\"factor\":{half}}}"), "can be counted"),
+            ("{\"layer\":\"relu\"}", format!("{{\"layer\":\"reflect_pad\",\"by\":{half}}}"), "is too small"),
+        ];
+        for (old, new, message) in changes {
+            let json = metadata().to_json();
+            assert!(json.contains(old), "{old} in {json}");
+            let error = Metadata::from_json(json.replace(old, &new).as_bytes()).expect_err(&new).to_string();
+            assert!(error.starts_with("the network in its metadata") && error.contains(message), "{new}: {error}");
+        }
+    }
+
+    #[test]
     fn what_this_version_does_not_know_is_refused() {
         let json = metadata().to_json();
         for (changed, expected) in [
@@ -218,6 +256,7 @@ mod tests {
             (json.replace("\"tanh\"", "\"sigmoid\""), "unknown variant `sigmoid`"),
             (json.replace("\"seed\"", "\"sead\""), "unknown field `sead`"),
             ("[]".into(), "not readable"),
+            (json.replace("[-1.0,1.0]", "[-1.0,1e39]"), "pixels from -1 to inf"),
         ] {
             let error = Metadata::from_json(changed.as_bytes()).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");

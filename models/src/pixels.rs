@@ -5,56 +5,60 @@
 /// What black and white are for the networks of this project.
 pub const RANGE: [f32; 2] = [-1.0, 1.0];
 
-/// How a network's numbers lie between its black and its white.
+/// Whole numbers of a picture's channel and what a network has in their place, in any pixel range. For bytes in
+/// [`RANGE`] these are [`to_float`] and [`to_byte`], bit by bit, and what a graph that takes bytes computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
-    /// Bytes to 1 of the network's numbers; negative where white is the lesser number.
-    pub step: f32,
     /// The network's black.
     pub black: f32,
+    /// Steps of the picture to 1 of the network's numbers; negative where white is the lesser number.
+    pub step: f32,
+    most: f32,
 }
 
 impl Scale {
-    /// That of most networks, from -1 to 1.
-    pub const USUAL: Self = Self { step: 127.5, black: RANGE[0] };
+    /// Bytes as most networks see them, from -1 to 1.
+    pub const USUAL: Self = Self { black: RANGE[0], step: 127.5, most: 255.0 };
 
-    /// That of a pixel range; none where black and white are the same number, or none.
-    pub fn of([black, white]: [f32; 2]) -> Option<Self> {
-        let is_scale = (white - black).is_normal() && black.is_finite();
-        is_scale.then_some(Self { step: 255.0 / (white - black), black })
+    /// From what black and white are for the network, which must differ, and the picture's number for white: 255 of
+    /// bytes, 65535 of 16 bits.
+    pub fn new([black, white]: [f32; 2], most: u16) -> Self {
+        let most = f32::from(most);
+        Self { black, step: most / (white - black), most }
     }
 
-    /// A byte as such a network sees it.
-    pub fn to_float(self, byte: u8) -> f32 {
-        f32::from(byte) / self.step + self.black
+    /// A picture's number as the network sees it.
+    pub fn to_network(self, pixel: u16) -> f32 {
+        f32::from(pixel) / self.step + self.black
     }
 
-    /// The nearest byte to its number, as [`to_byte`].
-    pub fn to_byte(self, value: f32) -> u8 {
-        // `as` saturates, and takes NaN to 0.
-        ((value - self.black) * self.step).round_ties_even() as u8
+    /// The nearest of the picture's numbers, halves to the even one; what lies outside the range is clamped, and NaN is
+    /// black.
+    pub fn to_picture(self, value: f32) -> u16 {
+        // `as` takes NaN to 0.
+        ((value - self.black) * self.step).round_ties_even().clamp(0.0, self.most) as u16
     }
 
     /// The network's number for one from -1, black, to 1, white.
     pub fn of_usual(self, value: f32) -> f32 {
-        if self == Self::USUAL { value } else { (value + 1.0) * 127.5 / self.step + self.black }
+        if self == Self::USUAL { value } else { (value + 1.0) * self.most / 2.0 / self.step + self.black }
     }
 
     /// How far two of the network's numbers are apart where black and white are 2 apart, for each 1 that they are apart.
     pub fn stretch(self) -> f32 {
-        (self.step / Self::USUAL.step).abs()
+        (self.step * 2.0 / self.most).abs()
     }
 }
 
 /// A byte as the networks see it, in [-1, 1].
 pub fn to_float(byte: u8) -> f32 {
-    Scale::USUAL.to_float(byte)
+    Scale::USUAL.to_network(byte.into())
 }
 
 /// The nearest byte to a network's number; what lies outside [-1, 1] is clamped, and NaN is black. Halves go to the even
 /// byte, as ONNX rounds: a model that gives bytes gives these.
 pub fn to_byte(value: f32) -> u8 {
-    Scale::USUAL.to_byte(value)
+    Scale::USUAL.to_picture(value) as u8
 }
 
 /// Interleaved bytes `[h, w, 3]` to planes `[3, h, w]`.
@@ -95,16 +99,24 @@ mod tests {
     }
 
     #[test]
-    fn every_range_has_its_bytes() {
+    fn any_range_and_depth_gives_every_pixel_back_and_the_usual_one_is_no_other() {
         for range in [RANGE, [0.0, 1.0], [0.0, 255.0], [1.0, -1.0], [-0.5, 0.5]] {
-            let scale = Scale::of(range).expect("two numbers");
-            assert!((0..=255).all(|byte| scale.to_byte(scale.to_float(byte)) == byte), "{range:?}");
-            assert_eq!([-1.0, 1.0].map(|end| scale.to_byte(scale.of_usual(end))), [0, 255], "{range:?}");
-            assert_eq!([range[0], range[1]].map(|end| scale.to_byte(end)), [0, 255], "{range:?}");
+            for most in [255, 65_535] {
+                let scale = Scale::new(range, most);
+                assert_eq!([-1.0, 1.0].map(|end| scale.to_picture(scale.of_usual(end))), [0, most], "{range:?}");
+                assert_eq!((scale.to_picture(range[0]), scale.to_picture(range[1])), (0, most), "{range:?}");
+                for pixel in 0..=most {
+                    assert_eq!(scale.to_picture(scale.to_network(pixel)), pixel, "{range:?}");
+                }
+            }
         }
-        assert_eq!(Scale::of(RANGE), Some(Scale::USUAL));
-        for none in [[0.5, 0.5], [0.0, f32::INFINITY], [f32::NAN, 1.0]] {
-            assert_eq!(Scale::of(none), None, "{none:?}");
+        let scale = Scale::new(RANGE, 255);
+        assert_eq!(scale, Scale::USUAL);
+        for byte in 0..=255 {
+            assert_eq!(scale.to_network(byte.into()), to_float(byte));
+        }
+        for value in [-1.5, -1.0, -0.2, 0.0, 0.3, 1.0, 9.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            assert_eq!(scale.to_picture(value), u16::from(to_byte(value)), "{value}");
         }
     }
 

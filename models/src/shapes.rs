@@ -1,10 +1,12 @@
 //! Shapes, sizes that fit, multiply-adds, and the memory that features take.
 
+mod bounds;
 mod walk;
 
 use std::fmt;
 
 use crate::{Layer, Network, fold};
+pub use bounds::check_bounds;
 use walk::{Features, Walk};
 
 /// Channels, rows and columns of one picture's features.
@@ -85,6 +87,33 @@ pub enum ShapeError {
         layer: String,
         /// What arrives.
         found: Shape,
+    },
+    /// A network for large pictures alone.
+    #[error(
+        "it takes no picture smaller than {smallest}×{smallest}; a network that is computed here has to take {most}×{most}: \
+         is the file damaged?"
+    )]
+    Smallest {
+        /// The smallest side that it takes.
+        smallest: usize,
+        /// What that may be.
+        most: usize,
+    },
+    /// A network whose features fit into no memory.
+    #[error(
+        "layer {layer}: of a picture of {side}×{side} it needs {} GB, and no network here more than {}: is the file damaged?",
+        bytes / 1_000_000_000,
+        most / 1_000_000_000
+    )]
+    Need {
+        /// The layer.
+        layer: String,
+        /// Rows and columns of the picture.
+        side: usize,
+        /// What is in memory at once.
+        bytes: u64,
+        /// What that may be.
+        most: u64,
     },
     /// A convolution that never moves on.
     #[error("layer {layer}: a stride of 0; the network contradicts itself")]

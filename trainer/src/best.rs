@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use program::files::{remove_folder, sync_folder, unfinished_folder, write_whole};
+use program::files::{remove_folder, sync_folder, unfinished, write_whole};
 
 use crate::evaluation::Best;
 use crate::run_directory::{Facts, SavedNow};
@@ -36,7 +36,7 @@ impl BestFolder<'_> {
 
     fn put(&self, networks: &SavedNow<'_>, facts: &Facts<'_>, best: Best) -> anyhow::Result<()> {
         let [place, before] = [BEST, BEST_BEFORE].map(|name| self.run.join(name));
-        let new = unfinished_folder(&place);
+        let new = unfinished(&place);
         let filled = networks.write(&new, facts, best.step).and_then(|()| {
             let json = serde_json::to_vec(&best).expect("plain values");
             Ok(write_whole(&new.join(FACTS), &json)?)

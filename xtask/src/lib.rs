@@ -16,6 +16,7 @@ mod test;
 
 pub use arguments::Arguments;
 pub use prove::faults::can_inject_faults;
+pub use prove::infer::prove as prove_infer;
 pub use prove::resume::prove as prove_resume;
 
 use arguments::Command;

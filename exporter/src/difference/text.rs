@@ -6,7 +6,7 @@ use program::bytes;
 
 use super::fields::{Field, shown};
 use super::network::{Change as LayerChanged, LayerChange};
-use super::weights::{Change as TensorChanged, TensorChange, WeightChanges};
+use super::weights::{Change as TensorChanged, Side, TensorChange, WeightChanges};
 use super::{Difference, File};
 use crate::table::{Table, printable};
 
@@ -39,7 +39,7 @@ pub(super) fn describe(difference: &Difference, width: Option<usize>) -> String 
         }
     }
     let said = weights_said(weights) + origin_said(difference);
-    part("weights", &said, tensor_table(&weights.tensors, width));
+    part("weights", &said, tensor_table(weights, width));
     if let Some(graph) = graph {
         part("graph", &fields_said(graph), fields_table(graph));
     }
@@ -100,19 +100,29 @@ fn layer_rows(changes: &[LayerChange]) -> Vec<[String; 4]> {
 }
 
 fn weights_said(weights: &WeightChanges) -> String {
-    let WeightChanges { same, left_out, tensors, a_sha256, .. } = weights;
+    let WeightChanges { same, rounded, left_out, tensors, a_sha256, .. } = weights;
     match tensors.len() {
         0 if left_out.is_empty() => format!("the same {same} tensors\nsha256 {a_sha256}"),
         0 => {
             let biases = counted(left_out.len(), "bias");
             format!("the same {same} tensors; {biases} that a norm takes away are left out of one")
         }
-        differing => format!("{} of {} tensors differ", differing, same + differing),
+        differing => {
+            let said = match rounded {
+                None => "",
+                Some(Side::A) => ": A is B rounded to 16 bits",
+                Some(Side::B) => ": B is A rounded to 16 bits",
+            };
+            format!("{differing} of {} tensors differ{said}", same + differing)
+        }
     }
 }
 
-/// Where the weights differ although one file was made from the other: rounded, or changed later.
+/// Where the weights differ although one file was made from the other, and rounding is not why.
 fn origin_said(difference: &Difference) -> &'static str {
+    if difference.weights.rounded.is_some() {
+        return "";
+    }
     match (difference.weights.tensors.is_empty(), difference.a_is_export_of_b, difference.b_is_export_of_a) {
         (false, true, _) => ", although A was exported from those of B",
         (false, _, true) => ", although B was exported from those of A",
@@ -120,7 +130,8 @@ fn origin_said(difference: &Difference) -> &'static str {
     }
 }
 
-fn tensor_table(changes: &[TensorChange], width: Option<usize>) -> Option<(Table, usize)> {
+fn tensor_table(weights: &WeightChanges, width: Option<usize>) -> Option<(Table, usize)> {
+    let WeightChanges { tensors: changes, rounded, .. } = weights;
     let mut table = Table::new().words("tensor").words("what").numbers("largest").numbers("mean").numbers("values");
     for TensorChange { tensor, change } in changes.iter().take(MOST) {
         let bare = |what: String| [tensor.clone(), what, String::new(), String::new(), String::new()];
@@ -131,7 +142,8 @@ fn tensor_table(changes: &[TensorChange], width: Option<usize>) -> Option<(Table
             TensorChanged::Shape { a, b } => bare(format!("A {a:?}, B {b:?}")),
             TensorChanged::Values { largest, mean, differing, numbers } => {
                 let share = format!("{differing} of {numbers}");
-                [tensor.clone(), "other values".into(), size(*largest), size(*mean), share]
+                let what = if rounded.is_some() { "rounded to 16 bits" } else { "other values" };
+                [tensor.clone(), what.into(), size(*largest), size(*mean), share]
             }
         });
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use half::f16;
 use models::{Weight, weights_hash};
 use serde::Serialize;
 
@@ -12,9 +13,19 @@ pub(super) struct WeightChanges {
     pub b_sha256: String,
     /// Tensors that are the same in both.
     pub same: usize,
+    /// The file whose numbers are exactly the other's, each as the nearest 16-bit float, wherever tensors differ.
+    pub rounded: Option<Side>,
     /// Biases that one of both files has and the other leaves out, since a norm takes them away: no difference.
     pub left_out: Vec<String>,
     pub tensors: Vec<TensorChange>,
+}
+
+/// One of both files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Side {
+    A,
+    B,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,6 +73,13 @@ pub(super) fn changes(one: &[Weight], other: &[Weight], left_out: [&[String]; 2]
         };
         tensors.extend(change.map(|change| TensorChange { tensor: weight.name.clone(), change }));
     }
+    let rounded = match tensors.is_empty() {
+        true => None,
+        false => {
+            let pairs: Option<Vec<_>> = tensors.iter().map(|change| pair(change, &first, &by_name)).collect();
+            pairs.and_then(|pairs| rounded(&pairs))
+        }
+    };
     let same = one.len() - tensors.len() - omitted.len();
     for Weight { name, shape, .. } in other.iter().filter(|weight| !first.contains_key(weight.name.as_str())) {
         if left_out[0].contains(name) {
@@ -70,7 +88,28 @@ pub(super) fn changes(one: &[Weight], other: &[Weight], left_out: [&[String]; 2]
         }
         tensors.push(TensorChange { tensor: name.clone(), change: Change::OnlyInB { shape: shape.clone() } });
     }
-    WeightChanges { a_sha256: weights_hash(one), b_sha256: weights_hash(other), same, left_out: omitted, tensors }
+    let [a_sha256, b_sha256] = [one, other].map(weights_hash);
+    WeightChanges { a_sha256, b_sha256, same, rounded, left_out: omitted, tensors }
+}
+
+/// The two tensors of a change, where both files have them in one shape.
+fn pair<'a>(
+    change: &TensorChange,
+    one: &BTreeMap<&str, &'a Weight>,
+    other: &BTreeMap<&str, &'a Weight>,
+) -> Option<[&'a Weight; 2]> {
+    let name = change.tensor.as_str();
+    matches!(change.change, Change::Values { .. }).then(|| [one[name], other[name]])
+}
+
+/// The side of all pairs that is the other one, rounded.
+fn rounded(pairs: &[[&Weight; 2]]) -> Option<Side> {
+    let nearest = |number: f32| f16::from_f32(number).to_f32().to_bits();
+    let is_rounding = |exact: &Weight, coarse: &Weight| {
+        exact.values().zip(coarse.values()).all(|(exact, coarse)| nearest(exact) == coarse.to_bits())
+    };
+    let all = |coarse: usize| pairs.iter().all(|pair| is_rounding(pair[1 - coarse], pair[coarse]));
+    if all(1) { Some(Side::B) } else { all(0).then_some(Side::A) }
 }
 
 fn compare(one: &Weight, other: &Weight) -> Option<Change> {
@@ -138,7 +177,31 @@ mod tests {
         ];
         let expected = expected.map(|(tensor, change)| TensorChange { tensor: tensor.into(), change });
         assert_eq!((found.tensors.as_slice(), found.same), (expected.as_slice(), 1));
-        assert_eq!(found.left_out, ["gone too"], "on purpose");
+        assert_eq!((found.left_out, found.rounded), (vec!["gone too".to_owned()], None), "on purpose");
         assert_ne!(found.a_sha256, found.b_sha256);
+    }
+    #[test]
+    fn rounding_to_16_bits_is_told_from_other_values() {
+        let exact = [weight("a", &[3], &[0.1, 1e-9, 1.0]), weight("b", &[1], &[3.3])];
+        let coarse = |number: f32| f16::from_f32(number).to_f32();
+        let round = |exact: &Weight| {
+            let mut rounded = exact.clone();
+            rounded.replace(|_, number| coarse(number));
+            rounded
+        };
+        let rounded = exact.each_ref().map(round);
+        let told = |one: &[Weight], other: &[Weight]| changes(one, other, [&[], &[]]).rounded;
+        assert_eq!(told(&exact, &rounded), Some(Side::B));
+        assert_eq!(told(&rounded, &exact), Some(Side::A));
+        assert_eq!(told(&exact, &exact), None, "nothing differs");
+        assert_eq!(
+            told(&[exact[0].clone(), rounded[1].clone()], &[rounded[0].clone(), exact[1].clone()]),
+            None,
+            "both"
+        );
+        let mut off = rounded.clone();
+        off[0].replace(|index, number| if index == 2 { number + 0.001 } else { number });
+        assert_eq!(told(&exact, &off), None, "one number is another");
+        assert_eq!(told(&exact, &rounded[..1]), None, "one is missing");
     }
 }

@@ -10,7 +10,7 @@ use program::{Console, Exit, Failure, OrExit, files, print_result, terminal_colu
 use crate::arguments::InspectArguments;
 use crate::artefact::Artefact;
 use crate::drawing;
-use facts::Inspection;
+use facts::{Inspection, Weights};
 
 /// Prints a file's facts to stdout, and draws its network where that is asked for. A stored hash that is not the weights'
 /// is a comparison that differs.
@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<Exi
         true => print_result(serde_json::to_string(&inspection).expect("plain values and string keys")),
         false => print_result(text::describe(&inspection, terminal_columns())),
     }
-    Ok(if inspection.weights.agrees == Some(false) { Exit::Differs } else { Exit::Done })
+    let Weights { agrees, unchanged, .. } = inspection.weights;
+    Ok(if [agrees, unchanged].contains(&Some(false)) { Exit::Differs } else { Exit::Done })
 }
 
 fn refuse_odd_drawing(svg: &Path) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write;
 
-use models_onnx::{End, Initializers, Side, Summary};
+use models_onnx::{Beside, End, Initializers, Side, Summary};
 use program::{bytes, count};
 
 use super::facts::{Inspection, Layer, Peak, Weights};
@@ -14,6 +14,9 @@ use crate::table::{Table, printable};
 pub(super) fn describe(inspection: &Inspection, width: Option<usize>) -> String {
     let Inspection { file, metadata, made_for, graph, remarks, layers, .. } = inspection;
     let mut facts = vec![("file", format!("{}, {} ({} bytes)", file.format, bytes(file.bytes), file.bytes))];
+    facts.extend(file.data.iter().map(|Beside { name, bytes: size, tensors }| {
+        ("data", format!("{name}, {} ({size} bytes), {tensors} tensors: move both together", bytes(*size)))
+    }));
     facts.extend(training_facts(inspection));
     facts.extend(cost_facts(inspection));
     facts.extend(weight_facts(&inspection.weights));
@@ -77,14 +80,20 @@ fn cost_facts(inspection: &Inspection) -> Facts {
 }
 
 fn weight_facts(weights: &Weights) -> Facts {
-    let Weights { sha256, stored_sha256, agrees, .. } = weights;
+    let Weights { sha256, stored_sha256, agrees, written_sha256, unchanged, .. } = weights;
     let mut facts: Facts = sha256.iter().map(|hash| ("sha256", hash.clone())).collect();
+    let mut fact = |name, hash: &str, what: &str| facts.push((name, format!("{hash}{what}")));
     match (agrees, stored_sha256) {
-        (Some(true), _) => facts.push(("", "of the weights, as stored in the file".into())),
+        (Some(true), _) => fact("", "", "of the weights, as stored in the file"),
+        (None, Some(stored)) => fact("sha256", stored, " of the weights that it was made from"),
+        _ => {}
+    }
+    // Earlier exports stored only the hash of what they were made from.
+    match (unchanged.or(*agrees), written_sha256.as_ref().or(stored_sha256.as_ref())) {
+        (Some(true), _) if agrees.is_none() => fact("", "", "those in it are as the export wrote them"),
         (Some(false), Some(stored)) => {
-            facts.push(("stored sha256", format!("{stored} DIFFERS: the weights were changed after the export")));
+            fact("stored sha256", stored, " DIFFERS: the weights were changed after the export");
         }
-        (None, Some(stored)) => facts.push(("sha256", format!("{stored} of the weights that it was made from"))),
         _ => {}
     }
     facts

@@ -50,12 +50,12 @@ pub struct Case {
 
 impl Case {
     /// The input with the nearest numbers that a model is given: those that a byte stands for, or a 16-bit float.
-    fn as_given(mut self, accepted: Accepted) -> Self {
+    fn given(mut self, accepted: Accepted) -> Self {
         let Accepted { io, scale, .. } = accepted;
         let given = |value: f32| match io {
             Io::Float => value,
             Io::F16 => f16::from_f32(value).to_f32(),
-            Io::Uint8 => scale.to_float(scale.to_byte(value)),
+            Io::Uint8 => scale.to_network(scale.to_picture(value)),
         };
         self.values.iter_mut().for_each(|value| *value = given(*value));
         self
@@ -148,7 +148,7 @@ fn draw(content: Content, network: &Network, shape: [usize; 3], accepted: Accept
         Content::Noise | Content::Picture(_) => number(),
     });
     let values = values.map(|value| accepted.scale.of_usual(value)).collect();
-    Case { content, shape, values }.as_given(accepted)
+    Case { content, shape, values }.given(accepted)
 }
 
 /// Pictures in the size that the network was trained at, cut to what it takes, in its channels.
@@ -171,11 +171,11 @@ fn from_pictures(
             3 => ends::planes(picture.as_raw(), 3, width * height),
             other => bail!("--pictures: the network takes {other} channels, pictures have 3, or 1 in grey"),
         };
-        let one: Vec<f32> = bytes.into_iter().map(|byte| accepted.scale.to_float(byte)).collect();
+        let one: Vec<f32> = bytes.into_iter().map(|byte| accepted.scale.to_network(byte.into())).collect();
         let batch = accepted.batch.unwrap_or(1);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (content, shape) = (Content::Picture(name), [batch, height, width]);
-        cases.push(Case { content, shape, values: one.repeat(batch) }.as_given(accepted));
+        cases.push(Case { content, shape, values: one.repeat(batch) }.given(accepted));
     }
     if cases.is_empty() {
         bail!("--pictures {}: no pictures there (png, jpg, webp, bmp or tiff)", folder.display());
@@ -246,12 +246,12 @@ mod tests {
     fn a_file_of_bytes_is_given_numbers_that_bytes_stand_for() {
         let network = Family::Paper.generator(GeneratorOptions::sized(2, 1));
         for range in [pixels::RANGE, [0.0, 1.0], [255.0, 0.0]] {
-            let scale = Scale::of(range).expect("two numbers");
+            let scale = Scale::new(range, 255);
             let accepted = Accepted { io: Io::Uint8, scale, ..ANY };
             let cases = cases(&network, Some(16), accepted, None).expect("it fits");
             let values = || cases.iter().flat_map(|case| &case.values);
-            assert!(values().all(|&value| value == scale.to_float(scale.to_byte(value))), "{range:?}");
-            let has = |wanted: fn(u8) -> bool| values().any(|&value| wanted(scale.to_byte(value)));
+            assert!(values().all(|&value| value == scale.to_network(scale.to_picture(value))), "{range:?}");
+            let has = |wanted: fn(u8) -> bool| values().any(|&value| wanted(scale.to_picture(value)));
             assert!(has(|byte| byte < 13) && has(|byte| byte > 242), "{range:?}");
         }
     }

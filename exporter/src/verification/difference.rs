@@ -15,7 +15,7 @@ pub struct Difference {
     /// Share of 8-bit values that are not the same.
     pub changed: f64,
     /// The most that an 8-bit value changes by, of 255.
-    pub levels: u8,
+    pub levels: u16,
 }
 
 impl Difference {
@@ -34,7 +34,8 @@ impl Difference {
         let mut apart: Vec<f32> =
             found.iter().zip(expected).map(|(&found, &expected)| stretch * distance(found, expected)).collect();
         let count = apart.len();
-        let levels = found.iter().zip(expected).map(|(&one, &other)| scale.to_byte(one).abs_diff(scale.to_byte(other)));
+        let levels =
+            found.iter().zip(expected).map(|(&one, &other)| scale.to_picture(one).abs_diff(scale.to_picture(other)));
         let changed = levels.clone().filter(|&levels| levels > 0).count();
         let mean = apart.iter().map(|&difference| f64::from(difference)).sum::<f64>() / count as f64;
         let (_, p999, _) = apart.select_nth_unstable_by((count - 1) - (count - 1) / 1000, f32::total_cmp);
@@ -85,7 +86,7 @@ mod tests {
     #[test]
     fn differences_are_of_the_way_from_black_to_white() {
         for range in [[0.0, 1.0], [0.0, 255.0], [1.0, 0.0]] {
-            let scale = Scale::of(range).expect("two numbers");
+            let scale = Scale::new(range, 255);
             let usual = Difference::of(&[0.5, 0.0], &[0.25, 0.0], Scale::USUAL);
             let [found, expected] =
                 [[0.5, 0.0], [0.25, 0.0]].map(|numbers| numbers.map(|number| scale.of_usual(number)));

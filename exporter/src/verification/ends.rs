@@ -20,7 +20,7 @@ pub(super) fn input(pair: &Pair<'_>, case: &Case, search: &mut Search<'_>) -> Ve
     let [batch, height, width] = case.shape;
     let shape = [batch, pair.channels()[0], height, width];
     let scale = pair.scale;
-    let bytes: Vec<f32> = case.values.iter().map(|&value| f32::from(scale.to_byte(value))).collect();
+    let bytes: Vec<f32> = case.values.iter().map(|&value| f32::from(scale.to_picture(value))).collect();
     let [planes, scaled, shifted] = BYTES_IN;
     let mut steps = Steps { search, shape, in_16_bits: false, numbers: bytes };
     steps.next(planes, "layout of the input's bytes", |byte| byte);
@@ -33,8 +33,8 @@ pub(super) fn input(pair: &Pair<'_>, case: &Case, search: &mut Search<'_>) -> Ve
 pub(super) fn numbers_for_output(pair: &Pair<'_>, shape: [usize; 4], in_16_bits: bool) -> Vec<f32> {
     let mut random = Pcg64::seed_from_u64(1);
     let number = |_| pair.scale.of_usual(random.random_range(-1.0 - BEYOND..1.0 + BEYOND));
-    let as_given = |number: f32| if in_16_bits { f16::from_f32(number).to_f32() } else { number };
-    (0..shape.iter().product()).map(number).map(as_given).collect()
+    let given = |number: f32| if in_16_bits { f16::from_f32(number).to_f32() } else { number };
+    (0..shape.iter().product()).map(number).map(given).collect()
 }
 
 /// Looks for the output's steps behind the last layer's value, which has these numbers.

@@ -164,7 +164,7 @@ impl Pair<'_> {
             Io::Float => 0.0,
             Io::F16 => {
                 // Half of the 11th bit of the number furthest from 0.
-                let [black, white] = [self.scale.black, self.scale.to_float(255)];
+                let [black, white] = [self.scale.black, self.scale.to_network(255)];
                 black.abs().max(white.abs()) * self.scale.stretch() / 2048.0
             }
             Io::Uint8 => STEP / 2.0, // to the nearest

@@ -49,7 +49,7 @@ fn output(session: &mut Session, pair: &Pair<'_>, case: &Case) -> Result<Vec<f32
             let (bytes, [batch, height, width, channels]) =
                 session.run_bytes(&bytes(pair, case), [batch, height, width, channels])?;
             let planes = ends::planes(&bytes, channels, height * width);
-            let output = planes.into_iter().map(|byte| pair.scale.to_float(byte)).collect();
+            let output = planes.into_iter().map(|byte| pair.scale.to_network(byte.into())).collect();
             (output, [batch, channels, height, width])
         }
     };
@@ -69,6 +69,6 @@ pub(super) fn values(session: &mut Session, pair: &Pair<'_>, case: &Case) -> Res
 
 fn bytes(pair: &Pair<'_>, case: &Case) -> Vec<u8> {
     let [_, height, width] = case.shape;
-    let planes: Vec<u8> = case.values.iter().map(|&value| pair.scale.to_byte(value)).collect();
+    let planes: Vec<u8> = case.values.iter().map(|&value| pair.scale.to_picture(value) as u8).collect();
     ends::interleaved(&planes, pair.channels()[0], height * width)
 }

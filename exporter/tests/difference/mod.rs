@@ -163,6 +163,34 @@ fn an_export_whose_weights_were_changed_later_is_told_from_a_stranger() {
 }
 
 #[test]
+fn an_export_in_16_bits_is_called_rounded_and_nothing_else_is() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));
+    let export = ["g_ab.ot", "-o", "g_ab.onnx", "--precision", "f16", "--no-verify"];
+    assert_ends(&run(folder.path(), &export), 0, "");
+    for (pair, said) in [
+        (["g_ab.ot", "g_ab.onnx"], "10 of 11 tensors differ: B is A rounded to 16 bits\n"),
+        (["g_ab.onnx", "g_ab.ot"], "10 of 11 tensors differ: A is B rounded to 16 bits\n"),
+    ] {
+        let output = run(folder.path(), &[&["diff"], &pair[..]].concat());
+        assert_ends(&output, 1, "");
+        let text = text(&output);
+        assert!(text.contains(said) && text.contains("stem.conv.weight     rounded to 16 bits"), "{text}");
+        assert!(!text.contains("other values"), "{text}");
+    }
+    assert_eq!(difference(folder.path(), "g_ab.ot", "g_ab.onnx")["weights"]["rounded"], "b");
+
+    let mut model = models_onnx::open(&folder.path().join("g_ab.onnx")).expect("our own file");
+    let tensor = &mut model.graph.as_mut().expect("has one").initializer[0];
+    let mut bytes = tensor.raw_data.to_vec();
+    bytes[0] ^= 1;
+    tensor.raw_data = bytes.into();
+    std::fs::write(folder.path().join("changed.onnx"), model.encode_to_vec()).expect("writable");
+    let text = text(&run(folder.path(), &["diff", "g_ab.ot", "changed.onnx"]));
+    assert!(text.contains("10 of 11 tensors differ, although B was exported from those of A"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_compared_says_why() {
     let folder = folder();
     write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));

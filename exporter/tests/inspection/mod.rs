@@ -67,7 +67,8 @@ fn what_an_export_left_out_or_rounded_is_said_and_is_no_fault() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert_eq!(json(folder.path(), &["g.onnx", "--json"])["weights"]["agrees"], Value::Null);
+    let found = json(folder.path(), &["g.onnx", "--json"]);
+    assert_eq!((&found["weights"]["agrees"], &found["weights"]["unchanged"]), (&Value::Null, &true.into()));
 }
 
 #[test]
@@ -104,7 +105,8 @@ fn the_keys_of_the_json_are_those_of_the_documentation() {
     let folder = folder();
     let saved = saved(Role::GAb, Family::Paper);
     write(folder.path(), "g_ab.ot", &saved);
-    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g_ab.onnx", "--keep-bias"]), 0, "");
+    let export = ["g_ab.ot", "-o", "g_ab.onnx", "--keep-bias", "--largest-file", "4096"];
+    assert_ends(&run(folder.path(), &export), 0, "");
     let found = json(folder.path(), &["g_ab.onnx", "--size", "64x32", "--json"]);
     support::assert_documented(&found, "inspect");
 
@@ -147,6 +149,39 @@ fn a_graph_from_elsewhere_is_inspected_as_far_as_it_goes() {
     assert!(!folder.path().join("foreign.svg").exists());
 }
 
+/// Biases are left out, and numbers rounded: the hash of the source says nothing of what is there.
+#[test]
+fn weights_that_were_changed_after_an_export_are_told_whatever_was_left_out() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Paper));
+    for precision in ["f32", "f16"] {
+        let export = ["g_ab.ot", "-o", "g.onnx", "--no-verify", "--precision", precision];
+        assert_ends(&run(folder.path(), &export), 0, "");
+        let verify = ["verify", "g_ab.ot", "g.onnx", "--largest-size", "64", "--report", "report.json"];
+        let report = || -> Value {
+            serde_json::from_slice(&std::fs::read(folder.path().join("report.json")).expect("written")).expect("JSON")
+        };
+        assert_ends(&run(folder.path(), &verify), 0, "");
+        assert_eq!(report()["unchanged"], true);
+
+        let mut model = models_onnx::open(&folder.path().join("g.onnx")).expect("our own file");
+        let tensor = &mut model.graph.as_mut().expect("has one").initializer[0];
+        let mut bytes = tensor.raw_data.to_vec();
+        bytes[0] ^= 1; // too little for a comparison to see
+        tensor.raw_data = bytes.into();
+        std::fs::write(folder.path().join("g.onnx"), model.encode_to_vec()).expect("writable");
+        let output = run(folder.path(), &["inspect", "g.onnx"]);
+        assert_ends(&output, 1, "");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("DIFFERS: the weights were changed after the export"), "{said}");
+        let output = run(folder.path(), &verify);
+        assert_ends(&output, 1, "");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("they agree\ng.onnx: its weights are not what its export wrote"), "{said}");
+        assert_eq!((&report()["unchanged"], &report()["agrees"]), (&false.into(), &true.into()));
+    }
+}
+
 #[test]
 fn weights_that_are_not_those_of_the_export_are_told() {
     let folder = folder();
@@ -168,8 +203,33 @@ fn weights_that_are_not_those_of_the_export_are_told() {
         tensors.remove(0);
         model.graph.as_mut().expect("has one").initializer = tensors;
     });
-    let said = inspected(folder.path(), &["fewer.onnx"]);
+    let output = run(folder.path(), &["inspect", "fewer.onnx"]);
+    assert_ends(&output, 1, "");
+    let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("remark         tensor `stem.conv.weight` is missing"), "{said}");
+}
+
+#[test]
+fn weights_beside_a_model_are_counted_with_their_file() {
+    let folder = folder();
+    write(folder.path(), "g_ab.ot", &saved(Role::GAb, Family::Concat));
+    assert_ends(&run(folder.path(), &["g_ab.ot", "-o", "g.onnx", "--no-verify", "--largest-file", "4096"]), 0, "");
+    let mut entries = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("readable"));
+    let data =
+        entries.find(|entry| entry.path().extension().is_some_and(|ending| ending == "data")).expect("too large");
+    let (name, size) = (data.file_name().into_string().expect("ASCII"), data.metadata().expect("readable").len());
+
+    let model =
+        models_onnx::parse(std::fs::read(folder.path().join("g.onnx")).expect("written")).expect("our own file");
+    let tensors = models_onnx::summary(&model).initializers.outside;
+    assert!(tensors > 3 && size > 40_000, "{tensors}, {size}");
+    let found = json(folder.path(), &["g.onnx", "--json"]);
+    assert_eq!(found["file"]["data"], serde_json::json!([{"name": name, "bytes": size, "tensors": tensors}]));
+    assert_eq!(found["graph"]["initializers"]["outside"], tensors);
+    let text = inspected(folder.path(), &["g.onnx"]);
+    let line = format!("({size} bytes), {tensors} tensors: move both together\n");
+    assert!(text.contains(&format!("\ndata           {name}, ")) && text.contains(&line), "{text}");
+    assert!(text.contains(&format!(", {tensors} of them in another file")), "{text}");
 }
 
 /// The drawing's looks are tested where it is made.
@@ -230,7 +290,9 @@ fn a_file_may_say_anything_and_its_terminal_is_safe() {
     model.metadata_props[0].value = metadata.to_json();
     model.graph.as_mut().expect("has one").initializer.retain(|tensor| tensor.name != "head.conv.weight");
     std::fs::write(folder.path().join("odd.onnx"), model.encode_to_vec()).expect("writable");
-    let text = inspected(folder.path(), &["odd.onnx"]);
+    let output = run(folder.path(), &["inspect", "odd.onnx"]);
+    assert_ends(&output, 1, "");
+    let text = String::from_utf8(output.stdout).expect("text");
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert!(text.contains("tensor `head.conv.weight` is missing"), "and not a bias that is left out: {text}");
     let message = "g.onnx: --norm-eps: an ONNX file says itself what it computes";

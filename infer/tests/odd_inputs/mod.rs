@@ -92,7 +92,7 @@ fn a_picture_named_twice_is_translated_once() {
     let folder = folder_with(&identity_model());
     write(&folder.path().join("photos/a.png"), &encoded(&picture(4, 4), Format::Png));
     let output = run(folder.path(), &["photos", "./photos", "photos/a.png", "out"]);
-    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "1 to translate");
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "pictures  1");
 }
 
 #[test]
@@ -194,4 +194,17 @@ fn readers_that_have_gone_are_no_reason_to_fail() {
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().expect("it ends").code(), Some(1), "one failed; nothing panicked");
     assert!(folder.path().join("out/a.png").exists());
+}
+
+#[test]
+fn onnx_runtime_sends_nothing_home_and_leaves_nothing_there() {
+    let folder = folder_with(&identity_model());
+    let here = folder.path();
+    write(&here.join("a.png"), &encoded(&picture(4, 4), Format::Png));
+    std::fs::create_dir(here.join("home")).expect("writable");
+    let mut infer = infer(here, &["--model", "model.onnx", "a.png", "out"]);
+    infer.env_remove("ORT_DISABLE_TELEMETRY").env("HOME", here.join("home")).env("XDG_CACHE_HOME", here.join("home"));
+    assert_ends(&infer.output().expect("it starts"), 0, "translated 1, skipped 0, failed 0", "");
+    let left: Vec<_> = std::fs::read_dir(here.join("home")).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -1,5 +1,6 @@
 //! Models whose output is known without running them, pictures, and the program itself.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -93,6 +94,16 @@ pub fn infer(folder: &Path, arguments: &[&str]) -> Command {
 /// Runs it with `--model model.onnx`.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     infer(folder, &[&["--model", "model.onnx"], arguments].concat()).output().expect("it starts")
+}
+
+/// Runs it with `--model model.onnx` and something on its standard input.
+pub fn piped(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut infer = infer(folder, &[&["--model", "model.onnx"], arguments].concat());
+    let mut child =
+        infer.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // Who refuses to start does not read.
+    let _unread = child.stdin.take().expect("piped").write_all(input);
+    child.wait_with_output().expect("it ends")
 }
 
 /// Checks how it ended, the last line of its results, and something that it said.

@@ -1,10 +1,10 @@
 """Writes the seeds that come from PyTorch: files as people save them, a few hundred bytes of numbers in each.
 
-    python make_seeds.py        (torch 2.13, from PyPI)
+    python make_seeds.py        (torch 2.13 and onnx, from PyPI)
 
 Beside each file whose tensors can be read lies what PyTorch reads in it, as 32-bit floats in seeds/safetensors, so that
 tests can hold one against the other. Not from here: seeds/archive/libtorch.ot (tch's Tensor::save_multi_to_stream, the
-only writer of such files) and seeds/onnx (models_onnx::export).
+only writer of such files), seeds/onnx (models_onnx::export) and seeds/metadata (models::Metadata::to_json).
 """
 
 import argparse
@@ -126,4 +126,40 @@ def main():
         (SEEDS / "pickle" / "script.pkl").write_bytes(archive.read(name))
 
 
+# Of tests/variants: the names and shapes of each kind of file, recognised or not.
+RECOGNISED = (
+    "affine attention batch_plain blocks6 classifier coder_batch concat dropout full_instance inner_block nested published "
+    "resize_reflect short several stages statistics_used u_net zero"
+)
+
+
+def recognised():
+    """Two bytes of choices, here all of them left open, then names and shapes as the target reads them."""
+    variants = pathlib.Path(__file__).parents[3] / "tests/variants"
+    (SEEDS / "recognise").mkdir(parents=True, exist_ok=True)
+    for name in RECOGNISED.split():
+        file = (variants / f"{name}.safetensors").read_bytes()
+        header = json.loads(file[8 : 8 + struct.unpack("<Q", file[:8])[0]])
+        header.pop("__metadata__", None)
+        shapes = [f"{key} {','.join(map(str, entry['shape']))}" for key, entry in header.items() if entry["shape"]]
+        (SEEDS / "recognise" / name).write_bytes(b"\xff\x3f" + "\n".join(shapes).encode())
+
+
+def external():
+    """The seed of ONNX files, its two largest tensors in g.data."""
+    import onnx
+
+    model = onnx.load(SEEDS / "onnx/mix.onnx")
+    (SEEDS / "external").mkdir(parents=True, exist_ok=True)
+    for place, tensor in enumerate(sorted(model.graph.initializer, key=lambda tensor: -len(tensor.raw_data))[:2]):
+        places = {"location": "g.data", "offset": str(4096 * place), "length": str(len(tensor.raw_data))}
+        for key, value in places.items():
+            tensor.external_data.add(key=key, value=value)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+    (SEEDS / "external/mix.onnx").write_bytes(model.SerializeToString())
+
+
 main()
+recognised()
+external()

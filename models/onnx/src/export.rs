@@ -14,10 +14,11 @@ use prost::Message;
 
 use crate::bias::cancelled_biases;
 use crate::external::{Data, move_out};
-use crate::graph::{Graph, INPUT, METADATA_KEY, OUTPUT, tensor};
+use crate::graph::{Graph, INPUT, METADATA_KEY, OUTPUT, WRITTEN_KEY, tensor};
 use crate::interface::{begin, end, finish};
 use crate::layers::Layers;
 use crate::proto::{DataType, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
+use crate::read::weight;
 use crate::target::{Io, OPSETS, Target, ir_version};
 
 /// Why a network cannot be exported.
@@ -97,7 +98,8 @@ impl Exported {
 }
 
 /// The ONNX file of a generator. The metadata is written with the hash of these weights, before any is rounded or left
-/// out: it says which file they come from. The vectors move; weights in 32 bits are not copied.
+/// out: it says which file they come from. Beside it stands the hash of those in the file: it says whether somebody changed
+/// them later. The vectors move; weights in 32 bits are not copied.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -119,6 +121,9 @@ pub fn export(metadata: &Metadata, weights: Vec<Weight>, target: &Target) -> Res
     let mut graph = layers.graph;
     finish(&mut graph, target.io, metadata.pixel_range, output);
     let (learned, vanished) = learned(graph.learned, weights)?;
+    let written: Vec<Weight> = learned.iter().map(weight).collect::<Result<_, _>>().expect("floats of 32 or 16 bits");
+    let written = weights_hash(&written);
+    let properties = [(METADATA_KEY, named.to_json()), (WRITTEN_KEY, written)];
 
     let mut model = ModelProto {
         ir_version: ir_version(target.opset),
@@ -133,7 +138,7 @@ pub fn export(metadata: &Metadata, weights: Vec<Weight>, target: &Target) -> Res
             ..Default::default()
         }),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: target.opset }],
-        metadata_props: vec![StringStringEntryProto { key: METADATA_KEY.into(), value: named.to_json() }],
+        metadata_props: properties.map(|(key, value)| StringStringEntryProto { key: key.into(), value }).into(),
         ..Default::default()
     };
     let is_large = model.encoded_len() > target.largest_file;

@@ -9,13 +9,13 @@ use std::path::{Component, Path};
 
 use bytes::Bytes;
 use program::files;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::ReadError;
 use crate::graph::is_learned;
-use crate::proto::{
-    DataType, GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto,
-};
+use crate::proto::{GraphProto, ModelProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto};
+use crate::summary::element;
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: i32 = 1;
@@ -25,6 +25,12 @@ const ALIGNMENT: usize = 4096;
 
 /// Tensors of fewer bytes stay in the model.
 const SMALL: usize = 1024;
+
+/// How the name of a data file ends, behind its hash.
+const DATA_SUFFIX: &str = ".onnx.data";
+
+/// Bytes of the hash in that name.
+const DIGEST_BYTES: usize = 8;
 
 /// A file of weights beside the model's.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +52,25 @@ impl Data {
         self.len() == 0
     }
 
-    /// Writes it into the folder of its model. Whoever wants to see the model run before it is written does this first;
-    /// a data file that no model names harms nobody.
+    /// Writes it into the folder of its model.
     ///
     /// # Errors
     /// The system's, with the path.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
         files::write_whole_parts(&folder.join(&self.name), &parts)
     }
+}
+
+/// A file of weights that was found beside a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Beside {
+    /// Its name, in the model's folder.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How many of the model's tensors lie in it.
+    pub tensors: usize,
 }
 
 /// Moves the large learned tensors out of a model; none where there is none.
@@ -80,8 +96,7 @@ pub(crate) fn move_out(model: &mut ModelProto, stem: &str) -> Option<Data> {
         }
         offset = end.next_multiple_of(ALIGNMENT);
     }
-    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let name = format!("{stem}.{digest}.onnx.data");
+    let name = format!("{stem}.{}{DATA_SUFFIX}", digest(hash));
     for tensor in moved {
         tensor.external_data.insert(0, entry("location", &name));
     }
@@ -105,26 +120,29 @@ pub(crate) fn is_external(tensor: &TensorProto) -> bool {
     tensor.data_location == EXTERNAL || !tensor.external_data.is_empty()
 }
 
-/// Reads the tensors of a model that lie in files of its folder. Each file is read once, and no further than its tensors
-/// reach.
+/// Reads the tensors of a model that lie in files of its folder, and says which files these are. Each is read once, and no
+/// further than its tensors reach.
 ///
 /// # Errors
 /// Those of [`check_data`].
-pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<(), ReadError> {
+pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<Vec<Beside>, ReadError> {
     let mut contents = BTreeMap::new();
-    for (location, end) in ends(model)? {
-        let content = read(&folder.join(&location), end)?;
-        contents.insert(location, content);
+    let mut found: BTreeMap<String, Beside> = BTreeMap::new();
+    for (name, end) in ends(model)? {
+        let (content, bytes) = read(&folder.join(&name), end)?;
+        contents.insert(name.clone(), content);
+        found.insert(name.clone(), Beside { name, bytes, tensors: 0 });
     }
     let initializers = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
     for tensor in initializers.filter(|tensor| is_external(tensor)) {
         let Place { location, offset, length } = place(tensor)?;
         let content = contents[location].slice(offset as usize..(offset + length) as usize);
+        found.entry(location.into()).and_modify(|beside| beside.tensors += 1);
         tensor.raw_data = content;
         tensor.data_location = 0;
         tensor.external_data.clear();
     }
-    Ok(())
+    Ok(found.into_values().collect())
 }
 
 /// Checks, without reading it, that all data of a model lies in plain files of its folder; gives whether there is any.
@@ -134,8 +152,50 @@ pub(crate) fn resolve(model: &mut ModelProto, folder: &Path) -> Result<(), ReadE
 /// is no initializer: a runtime that is handed such a model could be made to read any file.
 pub fn check_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> {
     let ends = ends(model)?;
-    ends.iter().try_for_each(|(location, end)| check_file(&folder.join(location), *end))?;
+    ends.iter().try_for_each(|(location, end)| check_file(&folder.join(location), *end).map(drop))?;
     Ok(!ends.is_empty())
+}
+
+/// The names of the files in a model's folder that hold its data.
+///
+/// # Errors
+/// As [`check_data`], for places that are not allowed.
+pub fn data_files(model: &ModelProto) -> Result<Vec<String>, ReadError> {
+    Ok(ends(model)?.into_keys().collect())
+}
+
+/// Whether all data of a model lies in files that hold in their names the hash of their content, as [`Data`] does. Such a
+/// model cannot make anybody read a file that was not made for it. Call [`check_data`] before.
+///
+/// # Errors
+/// If a file holds another content than its name says, or cannot be read.
+pub fn check_own_data(model: &ModelProto, folder: &Path) -> Result<bool, ReadError> {
+    for location in ends(model)?.into_keys() {
+        let stem = location.strip_suffix(DATA_SUFFIX).and_then(|stem| stem.rsplit_once('.'));
+        let Some((_, digest)) = stem.filter(|(_, digest)| digest.len() == 2 * DIGEST_BYTES) else { return Ok(false) };
+        let path = folder.join(&location);
+        let found = hash_of_file(&path).map_err(|error| unusable(&path, error))?;
+        if found != digest {
+            return Err(unusable(&path, "its content is not what its name says; was it changed or cut?"));
+        }
+    }
+    Ok(true)
+}
+
+fn hash_of_file(path: &Path) -> io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(digest(hash)),
+            length => hash.update(&piece[..length]),
+        }
+    }
+}
+
+/// The part of a hash that stands in a data file's name.
+fn digest(hash: Sha256) -> String {
+    hash.finalize().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How far the tensors reach in each file of a model's data.
@@ -199,24 +259,20 @@ fn place(tensor: &TensorProto) -> Result<Place<'_>, ReadError> {
     Ok(Place { location, offset, length })
 }
 
-/// Bytes that a tensor's shape asks for; none where it has no such shape, or numbers that are not written here.
+/// Bytes that a tensor's shape asks for; none where it has no such shape, or its elements no size.
 pub(crate) fn bytes_of(tensor: &TensorProto) -> Option<u64> {
-    let number = match DataType::try_from(tensor.data_type).ok()? {
-        DataType::Float => 4,
-        DataType::Float16 => 2,
-        DataType::Int64 | DataType::Double => 8,
-        DataType::Uint8 => 1,
-        DataType::Undefined => return None,
-    };
-    tensor.dims.iter().try_fold(number, |product: u64, &side| product.checked_mul(u64::try_from(side).ok()?))
+    let (_, bits) = element(tensor.data_type);
+    let bits = Some(bits).filter(|bits| *bits > 0); // strings have no size
+    let total = tensor.dims.iter().try_fold(bits?, |total, side| total.checked_mul(u64::try_from(*side).ok()?));
+    Some(total?.div_ceil(8))
 }
 
 fn refused(tensor: &TensorProto, found: &str) -> ReadError {
     ReadError::Place { name: tensor.name.clone(), found: found.into() }
 }
 
-/// Checks that a file is a plain one of at least `length` bytes.
-fn check_file(path: &Path, length: u64) -> Result<(), ReadError> {
+/// Checks that a file is a plain one of at least `length` bytes, and gives its size.
+fn check_file(path: &Path, length: u64) -> Result<u64, ReadError> {
     // A link could lead out of the folder, and a pipe has no end.
     let found = path.symlink_metadata().map_err(|error| unusable(path, error))?;
     match (found.is_file(), found.len()) {
@@ -224,19 +280,19 @@ fn check_file(path: &Path, length: u64) -> Result<(), ReadError> {
         (true, bytes) if bytes < length => {
             Err(unusable(path, format!("it has {bytes} bytes, its tensors reach to {length}; is it of another model?")))
         }
-        (true, _) => Ok(()),
+        (true, bytes) => Ok(bytes),
     }
 }
 
-/// The first `length` bytes of a file.
-fn read(path: &Path, length: u64) -> Result<Bytes, ReadError> {
-    check_file(path, length)?;
+/// The first `length` bytes of a file, and its size.
+fn read(path: &Path, length: u64) -> Result<(Bytes, u64), ReadError> {
+    let bytes = check_file(path, length)?;
     let mut content = Vec::new();
     content.try_reserve_exact(length as usize).map_err(|error| unusable(path, error))?;
     let file = std::fs::File::open(path).map_err(|error| unusable(path, error))?;
     file.take(length).read_to_end(&mut content).map_err(|error| unusable(path, error))?;
     match content.len() as u64 == length {
-        true => Ok(content.into()),
+        true => Ok((content.into(), bytes)),
         false => Err(unusable(path, "it was cut while it was read")),
     }
 }
@@ -350,6 +406,47 @@ mod tests {
         for (key, value, message) in cases {
             let error = with(key, value).expect_err(message);
             assert!(error.contains(message), "{key} {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn data_is_our_own_by_the_hash_in_its_name_and_a_changed_one_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let here = folder.path();
+        let exported = exported(Family::Paper);
+        exported.write(&here.join("g.onnx")).expect("writable");
+        let mut model = parse(exported.model.clone()).expect("our own file");
+        assert!(matches!(check_own_data(&model, here), Ok(true)));
+
+        let path = here.join(&data(&exported).name);
+        let mut content = fs_err::read(&path).expect("written");
+        content[0] ^= 1;
+        fs_err::write(&path, &content).expect("writable");
+        let error = check_own_data(&model, here).expect_err("another content").to_string();
+        assert!(error.contains("its content is not what its name says"), "{error}");
+
+        for name in ["weights.bin", "g.onnx.data", "g.0123.onnx.data"] {
+            let entries = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+            let locations =
+                entries.flat_map(|tensor| &mut tensor.external_data).filter(|entry| entry.key == "location");
+            locations.for_each(|entry| entry.value = name.into());
+            assert!(matches!(check_own_data(&model, here), Ok(false)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_shape_asks_for_whole_bytes_of_any_element_that_has_a_size() {
+        let bytes = |data_type: i32, dims: &[i64]| {
+            bytes_of(&TensorProto { data_type, dims: dims.into(), ..Default::default() })
+        };
+        // float32, uint8, int64, bool, bfloat16 and, two to a byte, int4.
+        let cases = [(1, 24), (2, 6), (7, 48), (9, 6), (16, 12), (22, 3)];
+        for (kind, expected) in cases {
+            assert_eq!(bytes(kind, &[2, 3]), Some(expected), "{kind}");
+        }
+        assert_eq!(bytes(22, &[3]), Some(2));
+        for (kind, dims) in [(0, &[1][..]), (8, &[1]), (99, &[1]), (1, &[-1]), (1, &[i64::MAX, 3])] {
+            assert_eq!(bytes(kind, dims), None, "{kind} {dims:?}");
         }
     }
 

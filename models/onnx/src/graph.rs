@@ -15,6 +15,10 @@ pub const OUTPUT: &str = "translated";
 /// Under this key the file's properties hold [`models::Metadata`] as JSON.
 pub const METADATA_KEY: &str = "cyclegan";
 
+/// Under this key the file's properties hold [`models::weights_hash`] of the weights as they were written, with what was
+/// rounded and without what was left out.
+pub(crate) const WRITTEN_KEY: &str = "cyclegan.written_sha256";
+
 /// How the names of initializers that were not learned begin.
 const CONSTANT_PREFIX: &str = "constant.";
 

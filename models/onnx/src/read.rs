@@ -10,8 +10,8 @@ use prost::Message;
 
 use crate::bias::cancelled_biases;
 use crate::error::ReadError;
-use crate::external::{self, bytes_of};
-use crate::graph::{METADATA_KEY, is_learned};
+use crate::external::{self, Beside, bytes_of};
+use crate::graph::{METADATA_KEY, WRITTEN_KEY, is_learned};
 use crate::proto::{DataType, ModelProto, TensorProto};
 use crate::target::Precision;
 
@@ -20,9 +20,17 @@ use crate::target::Precision;
 /// # Errors
 /// See [`parse`]; also data that is missing, outside the model's folder, or does not fit.
 pub fn open(path: &Path) -> Result<ModelProto, ReadError> {
+    open_with_data(path).map(|(model, _)| model)
+}
+
+/// The same, with the files that its data was in.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_with_data(path: &Path) -> Result<(ModelProto, Vec<Beside>), ReadError> {
     let mut model = parse(std::fs::read(path).map_err(ReadError::Read)?)?;
-    external::resolve(&mut model, files::folder_of(path))?;
-    Ok(model)
+    let data = external::resolve(&mut model, files::folder_of(path))?;
+    Ok((model, data))
 }
 
 /// Reads a file's content. Weights are not copied: they share the memory of `bytes`. Those in a file beside are left
@@ -43,8 +51,18 @@ pub fn parse(bytes: impl Into<Bytes>) -> Result<ModelProto, ReadError> {
 /// # Errors
 /// If there is no metadata, or it is of another version.
 pub fn metadata(model: &ModelProto) -> Result<Metadata, ReadError> {
-    let entry = model.metadata_props.iter().find(|entry| entry.key == METADATA_KEY);
-    Ok(Metadata::from_json(entry.ok_or(ReadError::NoMetadata)?.value.as_bytes())?)
+    Ok(Metadata::from_json(property(model, METADATA_KEY).ok_or(ReadError::NoMetadata)?.as_bytes())?)
+}
+
+/// [`models::weights_hash`] of what [`weights`] gave when the file was written: a file that gives another was changed since.
+/// None in a file from elsewhere.
+pub fn written_hash(model: &ModelProto) -> Option<&str> {
+    property(model, WRITTEN_KEY)
+}
+
+fn property<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
+    let mut entries = model.metadata_props.iter();
+    entries.find(|entry| entry.key == key).map(|entry| entry.value.as_str())
 }
 
 /// The learned tensors of one of our exports, in the file's order, as 32-bit floats: 16-bit ones are widened, which is
@@ -78,7 +96,7 @@ fn learned(model: &ModelProto) -> impl Iterator<Item = &TensorProto> {
     initializers.filter(|tensor| is_learned(&tensor.name))
 }
 
-fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
+pub(crate) fn weight(tensor: &TensorProto) -> Result<Weight, ReadError> {
     let storage = || ReadError::Storage { name: tensor.name.clone() };
     let shape: Vec<usize> =
         tensor.dims.iter().map(|&side| usize::try_from(side)).collect::<Result<_, _>>().map_err(|_| storage())?;
@@ -137,6 +155,26 @@ mod tests {
         let mut odd = model_of(Family::Paper, &Target::default());
         odd.graph.iter_mut().for_each(|graph| graph.output.clear());
         assert!(matches!(interface(&odd), Err(ReadError::Interface)));
+    }
+
+    #[test]
+    fn what_was_written_has_its_own_hash_whatever_was_rounded_or_left_out() {
+        let hash_of = |model: &ModelProto| weights_hash(&weights(model).expect("our own storage"));
+        for keep_bias in [false, true] {
+            for precision in [Precision::F32, Precision::F16] {
+                let mut model = model_of(Family::Paper, &Target { keep_bias, precision, ..Target::default() });
+                let written = written_hash(&model).expect("an export says it").to_owned();
+                assert_eq!(hash_of(&model), written);
+                let of_the_source = metadata(&model).expect("our own").weights_sha256;
+                // The samples' numbers are exact in 16 bits.
+                assert_eq!(of_the_source == Some(written.clone()), keep_bias, "{keep_bias} {precision}");
+                let tensor = &mut model.graph.as_mut().expect("has one").initializer[0];
+                let mut bytes = tensor.raw_data.to_vec();
+                bytes[1] ^= 1;
+                tensor.raw_data = bytes.into();
+                assert_ne!(hash_of(&model), written);
+            }
+        }
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn kind(r#type: &TypeProto) -> (String, Option<Vec<Side>>) {
 }
 
 /// Name and bits of `TensorProto.DataType`s, up to those of IR version 13. Strings have no fixed size.
-fn element(data_type: i32) -> (&'static str, u64) {
+pub(crate) fn element(data_type: i32) -> (&'static str, u64) {
     match data_type {
         1 => ("float32", 32),
         2 => ("uint8", 8),

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 /// File name endings of the formats that are read.
-pub const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "dib"];
+pub const EXTENSIONS: [&str; 18] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "tif", "tiff", "gif", "pbm", "pgm", "ppm",
+    "pnm", "pam", "qoi",
+];
 
 /// A folder that cannot be listed.
 #[derive(Debug, thiserror::Error)]

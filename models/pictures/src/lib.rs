@@ -1,11 +1,14 @@
 //! Pictures as files: finding, reading, resizing, writing and comparing them.
 //!
 //! A picture is 8-bit sRGB, `[h, w, 3]`: what the networks of this project see. Reading applies the EXIF orientation,
-//! lays transparency on white, and brings grey, palette and 16-bit files to that form.
+//! lays transparency on white, and brings grey, palette and 16-bit files to that form. [`photo`] keeps what that loses:
+//! depth, transparency, colour profiles and descriptions.
 
 mod arrange;
+mod backdrop;
 mod compare;
 mod find;
+pub mod photo;
 mod read;
 mod resize;
 mod write;

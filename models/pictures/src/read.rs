@@ -4,7 +4,9 @@ use std::io::{self, BufRead, BufReader, Cursor, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+
+use crate::backdrop::on_background;
 
 /// What a decoder may allocate: a picture of 16-bit RGBA with 60 million pixels. It stops decompression bombs.
 const MOST_BYTES: u64 = 512 << 20;
@@ -16,16 +18,31 @@ pub enum ReadError {
     #[error("cannot be opened: {0}")]
     Open(#[source] io::Error),
     /// Its first bytes are none of a format known here.
-    #[error("is not a PNG, JPEG, WebP, BMP or TIFF picture")]
+    #[error("is not a PNG, JPEG, WebP, TIFF, BMP, GIF, PNM or QOI picture")]
     UnknownFormat,
-    /// Its header announces more pixels than a picture may have: a damaged file, or a decompression bomb.
-    #[error("announces {width}×{height} pixels, more than the {} MB that decoding one picture may take", MOST_BYTES >> 20)]
+    /// Its header announces more than decoding may take: a damaged file, or a decompression bomb.
+    #[error("announces {width}×{height} pixels, more than the {} MB that decoding one picture may take", most_bytes >> 20)]
     TooLarge {
         /// Columns announced.
         width: u32,
         /// Rows announced.
         height: u32,
+        /// What may be taken.
+        most_bytes: u64,
     },
+    /// Its header announces more pixels than were allowed.
+    #[error("announces {width}×{height} pixels, more than the {most_pixels} that a picture may have")]
+    TooManyPixels {
+        /// Columns announced.
+        width: u32,
+        /// Rows announced.
+        height: u32,
+        /// What is allowed.
+        most_pixels: u64,
+    },
+    /// A picture of floats where one is no number.
+    #[error("has a value that is not a number, which is no colour")]
+    NotANumber,
     /// The decoder gave up in a way of its own.
     #[error("cannot be decoded: it is damaged in a way that its decoder does not expect")]
     Panicked,
@@ -94,35 +111,17 @@ fn decode_unguarded(source: impl BufRead + Seek) -> Result<(RgbImage, ImageForma
     let mut decoder = reader.into_decoder().map_err(ReadError::Decode)?;
     let (width, height) = decoder.dimensions();
     if decoder.total_bytes() > MOST_BYTES {
-        return Err(ReadError::TooLarge { width, height });
+        return Err(ReadError::TooLarge { width, height, most_bytes: MOST_BYTES });
     }
     let orientation = decoder.orientation().map_err(ReadError::Decode)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(ReadError::Decode)?;
     image.apply_orientation(orientation);
-    Ok((on_white(image), format))
-}
-
-/// Lays a picture on white. Without alpha this only brings it to 8-bit RGB.
-fn on_white(image: DynamicImage) -> RgbImage {
-    if !image.color().has_alpha() {
-        return image.into_rgb8();
-    }
-    let rgba = image.into_rgba16(); // 16 bits, so that the sum is rounded once
-    let (width, height) = rgba.dimensions();
-    RgbImage::from_fn(width, height, |x, y| {
-        let [colour @ .., alpha] = rgba.get_pixel(x, y).0.map(u64::from);
-        const MOST: u64 = u16::MAX as u64;
-        Rgb(colour.map(|value| {
-            let laid = value * alpha + MOST * (MOST - alpha);
-            // To 8 bits, rounded to the nearest.
-            ((laid * 255 + MOST * MOST / 2) / (MOST * MOST)) as u8
-        }))
-    })
+    Ok((on_background(image, [255; 3]).into_rgb8(), format))
 }
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, ImageBuffer, Luma, LumaA, Rgba, RgbaImage};
+    use image::{GrayImage, ImageBuffer, Luma, LumaA, Rgb, Rgba, RgbaImage};
 
     use super::*;
 
@@ -182,6 +181,6 @@ mod tests {
         let mut bomb = bomb.into_inner();
         bomb[18..22].copy_from_slice(&30_000_u32.to_le_bytes());
         bomb[22..26].copy_from_slice(&30_000_u32.to_le_bytes());
-        assert!(matches!(decode(&bomb), Err(ReadError::TooLarge { width: 30_000, height: 30_000 })));
+        assert!(matches!(decode(&bomb), Err(ReadError::TooLarge { width: 30_000, height: 30_000, .. })));
     }
 }

@@ -1,8 +1,6 @@
 //! Sizes changed: bicubic (Catmull-Rom, as Pillow's), antialiased when shrinking.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, IntoImageView, IntoImageViewMut, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 /// A picture of exactly `width` × `height`, squashed where the ratio differs.
@@ -13,14 +11,15 @@ pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     if picture.dimensions() == (width, height) {
         return picture.clone();
     }
-    let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.as_raw())
-        .expect("three bytes a pixel, as RgbImage keeps them");
     let mut resized = RgbImage::new(width, height);
-    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut resized)
-        .expect("three bytes a pixel, as RgbImage keeps them");
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    Resizer::new().resize_typed(&source, &mut target, &options).expect("no crop box is set");
+    bicubic(picture, &mut resized);
     resized
+}
+
+/// Fills a picture with another of the same kind. Where there is transparency, colours count as much as they are visible.
+pub(crate) fn bicubic(source: &impl IntoImageView, target: &mut impl IntoImageViewMut) {
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    Resizer::new().resize(source, target, &options).expect("both are of one kind, and no crop box is set");
 }
 
 /// A picture whose shorter side is `side`, the longer one in proportion.

@@ -1,7 +1,7 @@
 //! Files written whole or not at all.
 
 use std::ffi::OsStr;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -63,8 +63,66 @@ impl Unfinished {
     /// # Errors
     /// The system's, with the path; what was there stays.
     pub fn finish(self) -> io::Result<()> {
+        sync_folder(folder_of(&self.rename()?))
+    }
+
+    /// Moves it to its place, which is given back. A power failure may undo that until its folder is flushed:
+    /// [`sync_folder`].
+    ///
+    /// # Errors
+    /// Those of [`Self::finish`].
+    pub fn rename(self) -> io::Result<PathBuf> {
         self.file.persist(&self.place).map_err(|error| cannot_write(&self.place, &error.error))?;
+        Ok(self.place)
+    }
+}
+
+/// A file that grows beside its place, line by line, and takes it when it is whole. What a killed program left of it is
+/// what the next one for the same place begins with: nothing piles up.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    beside: PathBuf,
+    place: PathBuf,
+}
+
+impl Growing {
+    /// Begins it. Missing folders are made.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub fn begin(place: &Path) -> io::Result<Self> {
+        let beside = unfinished(place);
+        fs_err::create_dir_all(folder_of(place))?;
+        let file = File::create(&beside).map_err(|error| cannot_write(place, &error))?;
+        Ok(Self { file, beside, place: place.to_owned() })
+    }
+
+    /// Flushes it to the disk and moves it to its place, whatever is there.
+    ///
+    /// # Errors
+    /// The system's, with the path; what was there stays.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.sync_all().map_err(|error| cannot_write(&self.place, &error))?;
+        fs_err::rename(&self.beside, &self.place)?;
         sync_folder(folder_of(&self.place))
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| cannot_write(&self.place, &error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // nothing is held back here
+    }
+}
+
+/// Where it was not finished. One that was is not there any more.
+impl Drop for Growing {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.beside);
     }
 }
 
@@ -85,8 +143,9 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     fs_err::File::open(folder)?.sync_all()
 }
 
-/// The name beside its place under which a folder is filled before it is renamed to it. [`remove_unfinished`] knows it.
-pub fn unfinished_folder(path: &Path) -> PathBuf {
+/// The name beside its place under which a folder or a file is filled before it is renamed to it. [`remove_unfinished`]
+/// knows it.
+pub fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{TEMPORARY_PREFIX}{name}"))
 }
@@ -99,7 +158,7 @@ pub fn remove_folder(path: &Path) -> io::Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let going = unfinished_folder(path);
+    let going = unfinished(path);
     if going.exists() {
         fs_err::remove_dir_all(&going)?;
     }
@@ -156,12 +215,12 @@ mod tests {
             fs_err::write(folder.path().join(name), b"bytes").expect("writable");
         }
         let best = folder.path().join("best");
-        fs_err::create_dir(unfinished_folder(&best)).expect("writable");
-        fs_err::write(unfinished_folder(&best).join("file"), b"bytes").expect("writable");
+        fs_err::create_dir(unfinished(&best)).expect("writable");
+        fs_err::write(unfinished(&best).join("file"), b"bytes").expect("writable");
         fs_err::create_dir(&best).expect("writable");
         remove_folder(&best).expect("removable");
         remove_folder(&best).expect("no folder is fine");
-        fs_err::create_dir(unfinished_folder(&best)).expect("writable");
+        fs_err::create_dir(unfinished(&best)).expect("writable");
         remove_unfinished(folder.path()).expect("removable");
         remove_unfinished(&folder.path().join("none")).expect("no folder is fine");
         let mut left: Vec<_> = fs_err::read_dir(folder.path())

@@ -3,8 +3,13 @@
 //!
 //! Nothing here links the library. A session says on which device it runs, and why; there is no silent fallback.
 
+mod cuda;
 mod library;
+mod numbers;
 mod session;
+mod telemetry;
 
 pub use library::LibraryError;
-pub use session::{Options, Session, SessionError, Value};
+pub use numbers::{Numbers, NumbersRef};
+pub use session::{Options, Running, Session, SessionError, Value};
+pub use telemetry::disable_telemetry;

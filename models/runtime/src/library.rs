@@ -42,6 +42,11 @@ pub(crate) fn environment() -> Result<&'static Environment, LibraryError> {
     ENVIRONMENT.get_or_init(|| start(&find()?)).as_ref().map_err(Clone::clone)
 }
 
+/// The library's file, once it is found.
+pub(crate) fn place() -> Option<PathBuf> {
+    find().ok()?.canonicalize().ok()
+}
+
 fn start(path: &Path) -> Result<Environment, LibraryError> {
     let load = |reason: String| LibraryError::Load { path: path.into(), reason };
     let builder = ort::init_from(path).map_err(|error| load(error.to_string()))?;

@@ -28,7 +28,7 @@ use arrangement::Place;
 use structure::Structure;
 
 use crate::families::{Family, GeneratorOptions};
-use crate::{Assumption, FORMAT_VERSION, Join, Metadata, Network, Role, Weight};
+use crate::{Assumption, FORMAT_VERSION, Join, Metadata, Network, Role, Weight, shapes};
 
 /// A generator that was recognised.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +106,7 @@ pub fn recognise(
     let summary = summary(&structure, &settings);
     let (role, pixel_range) = (settings.role, settings.pixel_range);
     let (network, weights) = build::build(&structure, &settings, weights)?;
+    shapes::check_bounds(&network).map_err(RecogniseError::Bounds)?;
     Ok(Recognised { network, weights, role, pixel_range, assumptions, summary })
 }
 

@@ -1,6 +1,7 @@
 //! Files that hold no generator that is known, and what they hold instead.
 
 use crate::Weight;
+use crate::shapes::ShapeError;
 
 /// Why no generator was recognised. The messages go behind the path, which the caller knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,9 @@ pub enum RecogniseError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A generator that nobody can compute.
+    #[error("looks like a generator that cannot be computed: {0}")]
+    Bounds(ShapeError),
 }
 
 /// A kind of network that is not supported, told by its tensors.

@@ -217,3 +217,14 @@ fn hostile_names_and_shapes_end_in_an_error_at_once() {
         assert!(start.elapsed().as_secs() < 5, "{expected}: {:?} in a debug build", start.elapsed());
     }
 }
+
+/// What a kernel of that side mirrors is more than a picture has.
+#[test]
+fn a_generator_that_nobody_can_compute_is_refused() {
+    let mut weights = small(PUBLISHED, false);
+    weights[0] = weight("model.1.weight", &[2, 3, 1031, 1031]);
+    let error = refusal(weights);
+    let expected =
+        "looks like a generator that cannot be computed: layer reflect: its input [3, 128, 128] is too small";
+    assert!(error.starts_with(expected), "{error}");
+}

@@ -1,8 +1,8 @@
 """Each model of a folder under the `onnx` package: its checker, full shape inference, and its reference evaluator.
 
 Run: check.py FOLDER PROCESSES
-FOLDER has index.json, a list of {"file", "input", "kind", "shape", "run"}. Prints a JSON line for each model that is in
-order; where it is to run, on `input` as `kind`, its output lies in FILE.out as 32-bit floats.
+FOLDER has index.json, a list of {"file", "input", "kind", "shape"}. Prints a JSON line for each model that is in order; its
+output on `input` as `kind` then lies in FILE.out as 32-bit floats.
 """
 
 import json
@@ -33,12 +33,11 @@ def check(task):
     sides = [(one.dim_value, other.dim_value) for one, other in zip(found.shape.dim, claimed.shape.dim, strict=True)]
     assert all(one == other for one, other in sides if one), f"{path}: {sides}"
     assert all(len(node.output) == 1 and node.name for node in model.graph.node), path
-    if entry["run"]:
-        values = numpy.fromfile(folder / entry["input"], entry["kind"]).reshape(entry["shape"])
-        (output,) = ReferenceEvaluator(model).run(None, {"image": values})
-        assert output.dtype == values.dtype, f"{path}: {output.dtype}"
-        output.astype(numpy.float32).tofile(folder / (entry["file"] + ".out"))
-    return {"file": entry["file"], "opset": model.opset_import[0].version, "run": entry["run"]}
+    values = numpy.fromfile(folder / entry["input"], entry["kind"]).reshape(entry["shape"])
+    (output,) = ReferenceEvaluator(model).run(None, {"image": values})
+    assert output.dtype == values.dtype, f"{path}: {output.dtype}"
+    output.astype(numpy.float32).tofile(folder / (entry["file"] + ".out"))
+    return {"file": entry["file"], "opset": model.opset_import[0].version}
 
 
 if __name__ == "__main__":

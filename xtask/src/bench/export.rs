@@ -55,6 +55,11 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         rows.extend(rows_of(family, &files.measure(&python, family, arguments.rounds)?)?);
     }
     println!("{}", table(&rows));
+    judge(&rows)
+}
+
+/// An error where two files do not compute the same, or ours are slower.
+fn judge(rows: &[Row]) -> Result<()> {
     if let Some(row) = rows.iter().find(|row| row.apart > SAME) {
         bail!("{}: the outputs are {:.0e} apart, so the two files do not compute the same", row.name, row.apart);
     }
@@ -205,5 +210,22 @@ mod tests {
             ]
         );
         assert!(rows_of("paper", r#"{"shape": "any shape"}"#).is_err());
+    }
+
+    #[test]
+    fn a_file_of_ours_that_is_slower_ends_with_an_error_that_names_it() {
+        let judged = |ours: [f64; 2], apart: f64| {
+            let line = |ours: f64| {
+                format!(r#"{{"shape": "s", "seconds": [{ours}, 1.0], "apart": {apart}, "operators": [9, 9]}}"#)
+            };
+            let rows = rows_of("paper", &ours.map(line).join("\n")).expect("whole lines");
+            judge(&rows).map_err(|error| error.to_string())
+        };
+        assert_eq!(judged([1.01, 1.02], 0.0), Ok(()));
+        assert_eq!(judged([0.9, 1.5], 0.0), Ok(()), "one disturbed round");
+        let slower = judged([1.1, 1.2], 0.0).expect_err("slower");
+        assert!(slower.starts_with("ours are slower: [\"paper, s\"]"), "{slower}");
+        let other = judged([0.5, 0.5], 0.1).expect_err("another network");
+        assert!(other.contains("do not compute the same"), "{other}");
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -229,6 +230,12 @@ fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(files)
 }
 
+/// A number in [0, 1).
+pub(crate) fn random() -> f64 {
+    // The hasher's keys are the system's random numbers.
+    (RandomState::new().build_hasher().finish() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// Copies all files below a directory.
 ///
 /// # Errors
@@ -296,6 +303,13 @@ mod tests {
             let shown = fault.task(&task, Path::new("log")).to_string().replace('\'', "");
             assert_eq!(shown, format!("strace -f -y -qq -e trace=write -e {expected}"));
         }
+    }
+
+    #[test]
+    fn random_moments_are_shares_and_not_the_same() {
+        let moments = [random(), random(), random()];
+        assert!(moments.iter().all(|moment| (0.0..1.0).contains(moment)), "{moments:?}");
+        assert!(moments[0] != moments[1] || moments[1] != moments[2], "{moments:?}");
     }
 
     #[test]

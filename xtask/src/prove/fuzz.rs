@@ -35,6 +35,12 @@ pub(super) enum Target {
     Safetensors,
     /// An ONNX file
     Onnx,
+    /// An ONNX file with its weights beside it
+    External,
+    /// Metadata, and the shapes of its network
+    Metadata,
+    /// Names and shapes of a generator from elsewhere
+    Recognise,
 }
 
 impl Target {
@@ -44,6 +50,9 @@ impl Target {
             Self::Pickle => "pickle",
             Self::Safetensors => "safetensors",
             Self::Onnx => "onnx",
+            Self::External => "external",
+            Self::Metadata => "metadata",
+            Self::Recognise => "recognise",
         }
     }
 }

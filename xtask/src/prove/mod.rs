@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 mod fuzz;
+pub(crate) mod infer;
 pub(crate) mod resume;
 
 use std::path::Path;
@@ -33,6 +34,8 @@ enum Campaign {
     Licences,
     /// A run that is killed, stopped or failed anywhere and resumed ends with the same bytes
     Resume,
+    /// A job that is killed, stopped or failed anywhere and started again ends with the same directory
+    Infer,
     /// No file that the fuzzer thinks of makes a reader panic, hang or swallow memory
     Fuzz,
 }
@@ -42,6 +45,7 @@ impl Campaign {
         match self {
             Self::Licences => licences(root),
             Self::Resume => resume::run(root),
+            Self::Infer => infer::run(root),
             Self::Fuzz => fuzz::run(root, arguments.target, arguments.time),
         }
     }

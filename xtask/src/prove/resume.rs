@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use super::faults::{Call, Effect, Fault, can_inject_faults, copy, difference, record, said};
+use super::faults::{Call, Effect, Fault, can_inject_faults, copy, difference, random, record, said};
 use crate::process::Task;
 use checks::{checkpoints_in, is_best, is_checkpoint, is_of_a_session, last_line};
 use points::{Fate, Point};
@@ -285,7 +285,7 @@ impl Campaign {
             let task = if folder.join("run/run.toml").exists() { self.resume() } else { self.begin() };
             let mut command = task.command(folder);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-            std::thread::sleep(self.duration.mul_f64(points::random()));
+            std::thread::sleep(self.duration.mul_f64(random()));
             child.kill()?;
             let status = child.wait()?;
             ensure!(status.code().is_none_or(|code| code == 0), "`{task}` ended with {status} by itself");

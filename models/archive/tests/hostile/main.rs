@@ -48,11 +48,14 @@ fn assert_refused(cases: &[(&str, Vec<u8>, &str)]) {
 #[test]
 fn the_corpus_ends_quickly_and_without_a_panic() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 4] = [
+    let targets: [(&str, Target); 7] = [
         ("archive", targets::archive),
         ("pickle", targets::pickle),
         ("safetensors", targets::safetensors),
         ("onnx", targets::onnx),
+        ("external", targets::external),
+        ("metadata", targets::metadata),
+        ("recognise", targets::recognise),
     ];
     for (name, target) in targets {
         let seeds = seeds(name);

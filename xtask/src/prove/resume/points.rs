@@ -1,7 +1,6 @@
 //! The points of a campaign: where and how a run is disturbed.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -152,12 +151,6 @@ pub(super) fn checkpoints(calls: &[Call]) -> Vec<PathBuf> {
     there
 }
 
-/// A number in [0, 1).
-pub(super) fn random() -> f64 {
-    // The hasher's keys are the system's random numbers.
-    (RandomState::new().build_hasher().finish() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 fn indices(calls: &[Call], is_one: impl Fn(&Call) -> bool) -> Vec<usize> {
     calls.iter().enumerate().filter(|(_, call)| is_one(call)).map(|(index, _)| index).collect()
 }
@@ -204,12 +197,5 @@ mod tests {
             let count = |kind| sampled.iter().filter(|point| point.kind == kind).count();
             assert_eq!((count("many"), count("one")), (many, 1), "{stride}");
         }
-    }
-
-    #[test]
-    fn random_moments_are_shares_and_not_the_same() {
-        let moments = [random(), random(), random()];
-        assert!(moments.iter().all(|moment| (0.0..1.0).contains(moment)), "{moments:?}");
-        assert!(moments[0] != moments[1] || moments[1] != moments[2], "{moments:?}");
     }
 }

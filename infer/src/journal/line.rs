@@ -1,0 +1,176 @@
+//! The lines of the journal: JSON, one fact each, nothing that depends on the clock of this run.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The version of the journal's format that this program writes.
+pub const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// The first one.
+    Format {
+        /// Of this file.
+        journal: u32,
+    },
+    /// How pictures behind it were made.
+    Recipe(Recipe),
+    /// One translation.
+    Entry(Entry),
+    /// Whether all before it was in its place when it was written; false where a run begins.
+    Closed {
+        /// True where it was.
+        closed: bool,
+    },
+}
+
+/// What decides how a translation looks, beside its input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// By which entries name it: the beginning of the hash over all the rest.
+    pub recipe: String,
+    /// SHA-256 of the model's file, and of its data beside it.
+    pub model: String,
+    /// Flags and the model's contract, as far as they change pictures.
+    pub options: serde_json::Value,
+}
+
+impl Recipe {
+    /// The recipe of a model, by its hash, with options.
+    pub fn new(model: String, options: serde_json::Value) -> Self {
+        // serde_json sorts the keys of its maps.
+        let recipe = hex(&Sha256::digest(format!("{model} {options}")))[..16].to_owned();
+        Self { recipe, model, options }
+    }
+}
+
+/// One translation that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Where it lies, from the output directory.
+    pub output: PathText,
+    /// What it is of, as it was given.
+    pub input: PathText,
+    /// That file.
+    pub read: Stamp,
+    /// By which [`Recipe`].
+    pub by: String,
+    /// Bytes of the translation.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: String,
+}
+
+/// What tells whether a file is still the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    /// Its length.
+    pub bytes: u64,
+    /// When it was changed last: nanoseconds since 1970, where the file system knows.
+    pub modified: Option<u64>,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}
+
+impl Stamp {
+    /// Of a file with this content.
+    pub fn new(content: &[u8], modified: Option<SystemTime>) -> Self {
+        Self { bytes: content.len() as u64, modified: modified.and_then(nanoseconds), sha256: sha256(content) }
+    }
+}
+
+/// A time as the journal keeps it.
+pub fn nanoseconds(time: SystemTime) -> Option<u64> {
+    time.duration_since(UNIX_EPOCH).ok()?.as_nanos().try_into().ok()
+}
+
+/// The SHA-256 of bytes, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A path in JSON: text where it is Unicode, else its bytes. Both come back as they were.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PathText {
+    /// Most.
+    Text(String),
+    /// The others.
+    Bytes {
+        /// Two hexadecimal digits a byte.
+        hex: String,
+    },
+}
+
+impl From<&Path> for PathText {
+    fn from(path: &Path) -> Self {
+        match path.to_str() {
+            Some(text) => Self::Text(text.to_owned()),
+            None => Self::Bytes { hex: hex(path.as_os_str().as_bytes()) },
+        }
+    }
+}
+
+impl PathText {
+    /// The path; none where the digits are none.
+    pub fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Text(text) => Some(PathBuf::from(text)),
+            Self::Bytes { hex } => {
+                let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+                let bytes = hex.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+                Some(OsString::from_vec(bytes).into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn every_line_comes_back_as_it_was() {
+        let entry = Entry {
+            output: Path::new("ünï/\"a\nb\".png").into(),
+            input: Path::new(OsStr::from_bytes(b"not-\xffunicode.jpg")).into(),
+            read: Stamp::new(b"abc", Some(UNIX_EPOCH)),
+            by: "0123".into(),
+            bytes: 3,
+            sha256: sha256(b"xyz"),
+        };
+        assert_eq!(entry.input.path(), Some(OsStr::from_bytes(b"not-\xffunicode.jpg").into()));
+        let recipe = Recipe::new("hash".into(), serde_json::json!({ "fit": "train", "batch": 4 }));
+        for line in
+            [Line::Format { journal: VERSION }, Line::Recipe(recipe), Line::Entry(entry), Line::Closed { closed: true }]
+        {
+            let text = serde_json::to_string(&line).expect("no map has keys that are no text");
+            assert!(!text.contains('\n'), "{text}");
+            assert_eq!(serde_json::from_str::<Line>(&text).expect("just written"), line);
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_named_after_all_that_is_in_it() {
+        let named = |model: &str, fit: &str| Recipe::new(model.into(), serde_json::json!({ "fit": fit })).recipe;
+        assert_eq!(named("a", "train"), named("a", "train"));
+        assert_ne!(named("a", "train"), named("b", "train"));
+        assert_ne!(named("a", "train"), named("a", "native"));
+    }
+}
