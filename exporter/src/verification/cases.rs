@@ -251,7 +251,7 @@ mod tests {
             let cases = cases(&network, Some(16), accepted, None).expect("it fits");
             let values = || cases.iter().flat_map(|case| &case.values);
             assert!(values().all(|&value| value == scale.to_network(scale.to_picture(value))), "{range:?}");
-            let has = |wanted: fn(u8) -> bool| values().any(|&value| wanted(scale.to_picture(value)));
+            let has = |wanted: fn(u16) -> bool| values().any(|&value| wanted(scale.to_picture(value)));
             assert!(has(|byte| byte < 13) && has(|byte| byte > 242), "{range:?}");
         }
     }

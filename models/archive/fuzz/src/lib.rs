@@ -148,7 +148,7 @@ fn network(metadata: Metadata) {
     let weights: Vec<Weight> = table.iter().map(weight).collect();
     for (io, precision) in [(Io::Float, Precision::F32), (Io::Uint8, Precision::F16), (Io::F16, Precision::F32)] {
         let target = Target { io, precision, opset: *OPSETS.end(), ..Target::default() };
-        assert_eq!(models_onnx::value_names(&metadata.network, &target).len(), trace.steps.len());
+        assert_eq!(models_onnx::layer_values(&metadata.network, &target).len(), trace.steps.len());
         let Ok(exported) = models_onnx::export(&metadata, weights.clone(), &target) else { continue };
         let model = models_onnx::parse(exported.model).expect("our own file");
         let written = models_onnx::weights(&model).expect("our own storage");
