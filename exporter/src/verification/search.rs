@@ -100,7 +100,8 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The place of the value, and its numbers before they were rounded; else how the likeliest differs. Where the file has one of the name, no other can be it.
+    /// The place of the value, and its numbers before they were rounded; else how the likeliest differs. Where the file has one
+    /// of the name, no other can be it.
     fn closest(&self, expected: &Expected) -> Result<(usize, Vec<f32>), Found> {
         let Self { values, .. } = self;
         let candidates: Vec<usize> = match values.iter().position(|value| value.name == expected.name) {
@@ -159,15 +160,17 @@ impl Expected {
     fn compare_with(&self, expected: &[f32], value: &Value, limit: f32) -> Result<Vec<f32>, (f32, Found)> {
         let offsets = self.offsets(&value.numbers, expected);
         let sides = self.shape;
-        let offset = |place: usize| offsets.as_ref().map_or(0.0, |offsets| offsets[place / (sides[2] * sides[3])]);
+        let none = Offset { by: 0.0, within: 0.0 };
+        let offset = |place: usize| offsets.as_ref().map_or(none, |offsets| offsets[place / (sides[2] * sides[3])]);
         let (mut off, mut worst) = (0_usize, (0.0, 0));
         for (place, ((&found, &exact), &float)) in value.numbers.iter().zip(expected).zip(&self.float).enumerate() {
+            let Offset { by, within } = offset(place);
             let mut allowed = limit;
             if value.in_16_bits {
                 let size = exact.abs().max(found.abs());
-                allowed += ROUNDED_TO_16_BITS * size * if self.is_centred { 2.0 } else { 1.0 } + LEAST_OF_16_BITS;
+                allowed += ROUNDED_TO_16_BITS * size + within + LEAST_OF_16_BITS;
             }
-            let beyond = distance(found - offset(place), exact) - allowed;
+            let beyond = distance(found - by, exact) - allowed;
             // Where 32-bit floats have no number either, or 16-bit ones none for it, both sides have none.
             let as_rounded = |number: f32| if value.in_16_bits { f16::from_f32(number).to_f32() } else { number };
             let is_same = |number: f32| found == as_rounded(number) || found.is_nan() && number.is_nan();
@@ -180,7 +183,7 @@ impl Expected {
         }
         if off == 0 {
             return Ok(match value.in_16_bits {
-                true => expected.iter().enumerate().map(|(place, exact)| exact + offset(place)).collect(),
+                true => expected.iter().enumerate().map(|(place, exact)| exact + offset(place).by).collect(),
                 false => value.numbers.clone(),
             });
         }
@@ -193,18 +196,31 @@ impl Expected {
         ];
         let (value, found, off) = (value.name.clone(), value.numbers[place], off as f64 / expected.len() as f64);
         // As the graph would have it, with what does not count.
-        Err((apart, Found::Numbers { value, at, expected: expected[place] + offset(place), found, off }))
+        Err((apart, Found::Numbers { value, at, expected: expected[place] + offset(place).by, found, off }))
     }
 
     /// By how much each channel of each picture is off everywhere, where that does not count.
-    fn offsets(&self, found: &[f32], expected: &[f32]) -> Option<Vec<f32>> {
+    fn offsets(&self, found: &[f32], expected: &[f32]) -> Option<Vec<Offset>> {
         if !self.is_centred {
             return None;
         }
         let [.., height, width] = self.shape;
-        let mean =
-            |channel: &[f32]| channel.iter().map(|&number| f64::from(number)).sum::<f64>() / channel.len() as f64;
+        let mean = |channel: &[f32], of: fn(f32) -> f32| {
+            (channel.iter().map(|&number| f64::from(of(number))).sum::<f64>() / channel.len() as f64) as f32
+        };
         let channels = found.chunks(height * width).zip(expected.chunks(height * width));
-        Some(channels.map(|(found, expected)| (mean(found) - mean(expected)) as f32).collect())
+        let offset = |(found, expected)| Offset {
+            by: mean(found, |number| number) - mean(expected, |number| number),
+            within: ROUNDED_TO_16_BITS * mean(found, f32::abs),
+        };
+        Some(channels.map(offset).collect())
     }
+}
+
+/// A number that a channel has everywhere.
+#[derive(Clone, Copy)]
+struct Offset {
+    by: f32,
+    /// How well it is known from numbers of 16 bits: their mean is as far off as each of them, at most.
+    within: f32,
 }
