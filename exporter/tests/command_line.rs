@@ -13,7 +13,7 @@ use models_torch::Module;
 use prost::Message;
 use rand::SeedableRng;
 use snapbox::file;
-use support::{assert_ends, folder, run, saved, write};
+use support::{assert_ends, assert_prints, folder, run, saved, write};
 
 #[test]
 fn help_says_what_it_is_and_what_it_takes() {
@@ -261,6 +261,48 @@ fn grey_pictures_may_become_coloured_ones() {
     let bytes = std::fs::read(folder.path().join("g.onnx")).expect("it was written");
     let model = models_onnx::parse(bytes).expect("our own file");
     assert_eq!(models_onnx::metadata(&model).expect("our own metadata").network.channels, 1);
+    let again = ["verify", &variant("grey_to_colour"), "g.onnx"];
+    assert_prints(&run(folder.path(), &again), 0, "they agree");
+    // Of one colour, which a norm without variance magnifies to anything.
+    for (name, [right, down]) in [("plain", [0, 0]), ("wedge", [6, 8])] {
+        let picture = |x, y| [(20 + x * right) as u8, (9 + y * down) as u8, 4].into();
+        let png = pictures::encode(&pictures::Picture::from_fn(40, 30, picture), pictures::Format::Png).expect("small");
+        program::files::write_whole(&folder.path().join(format!("photos/{name}.png")), &png).expect("writable");
+    }
+    let output = run(folder.path(), &[&again[..], &["--pictures", "photos"]].concat());
+    assert_prints(&output, 0, "they agree");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("plain.png") && table.contains("wedge.png"), "{table}");
+}
+
+#[test]
+fn files_of_any_pixel_range_are_compared_in_it() {
+    let folder = folder();
+    let published = variant("published");
+    for range in ["-1,1", "0,1", "1,0", "0,255"] {
+        for io in ["float", "f16", "uint8"] {
+            // A tanh reaches below 0: bytes end there.
+            let ranged = [&published, "--pixel-range", range];
+            let made = run(folder.path(), &[&ranged[..], &["-o", "g.onnx", "--io", io]].concat());
+            assert_ends(&made, 0, "they agree");
+            let again = run(folder.path(), &[&["verify", &published, "g.onnx"], &ranged[1..]].concat());
+            assert_prints(&again, 0, "they agree");
+        }
+        let other = if range == "-1,1" { "0,1" } else { "-1,1" };
+        let other = run(folder.path(), &["verify", &published, "g.onnx", "--pixel-range", other]);
+        assert_prints(&other, 1, "pixel range: the file's metadata say");
+    }
+}
+
+#[test]
+fn what_a_file_was_to_be_decides_the_tolerance_where_it_is_said() {
+    let folder = folder();
+    let published = variant("published");
+    assert_ends(&run(folder.path(), &[&published, "-o", "g.onnx", "--precision", "f16"]), 0, "they agree");
+    let verify = ["verify", &published, "g.onnx"];
+    assert_prints(&run(folder.path(), &verify), 0, "tolerance 2e-2 of f16, what the file's weights are: they agree");
+    let asked = run(folder.path(), &[&verify[..], &["--precision", "f32"]].concat());
+    assert_prints(&asked, 1, "precision: --precision f32, but the file's weights are f16");
 }
 
 #[test]

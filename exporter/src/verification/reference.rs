@@ -32,6 +32,12 @@ pub(super) fn exact_output(module: &Module, case: &Case) -> Result<Vec<f32>, Tch
     no_grad(|| numbers(&module.forward(&input(module, case)?.f_to_kind(Kind::Double)?)?))
 }
 
+/// The same of an input that is off by what 32-bit floats round.
+pub(super) fn shaken_output(module: &Module, case: &Case) -> Result<Vec<f32>, TchError> {
+    let input = input(module, case)?.f_to_kind(Kind::Double)?;
+    no_grad(|| numbers(&module.forward(&models_torch::shaken(&input)?)?))
+}
+
 fn input(module: &Module, case: &Case) -> Result<Tensor, TchError> {
     let [batch, height, width] = case.shape;
     tensor(&case.values, [batch, module.network().channels, height, width])

@@ -28,6 +28,13 @@ pub fn assert_ends(output: &Output, code: i32, message: &str) {
     assert!(said.contains(message), "{said}");
 }
 
+#[track_caller]
+pub fn assert_prints(output: &Output, code: i32, result: &str) {
+    let [printed, said] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert_eq!(output.status.code(), Some(code), "{printed}{said}");
+    assert!(printed.contains(result), "{printed}");
+}
+
 pub fn saved(role: Role, family: Family) -> SavedNetwork {
     let network = match role.is_generator() {
         true => family.generator(GeneratorOptions::sized(4, 2)),

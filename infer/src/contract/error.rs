@@ -30,9 +30,6 @@ pub enum ContractError {
     /// A size that no picture has.
     #[error("has the training size {0}; it must be from 1 to 65535")]
     TrainingSize(usize),
-    /// A pixel range in the metadata in which black and white are one, or no numbers.
-    #[error("has the pixel range {0} to {1}, in which nothing can be seen; is its metadata damaged?")]
-    PixelRange(f32, f32),
     /// A fixed batch that no machine needs.
     #[error("takes {0} pictures at once; this program knows batches of 1 to {MOST_AT_ONCE}")]
     Batch(u64),

@@ -16,10 +16,6 @@ pub(super) fn sizes(metadata: &Metadata, precision: Precision) -> Result<(Sizes,
     if !metadata.role.is_generator() {
         return Err(ContractError::NotAGenerator(metadata.role));
     }
-    let [black, white] = metadata.pixel_range;
-    if !(white - black).is_finite() || black == white {
-        return Err(ContractError::PixelRange(black, white));
-    }
     let size = metadata.usual_size();
     let usual = u16::try_from(size).ok().filter(|&size| size > 0).ok_or(ContractError::TrainingSize(size))?.into();
     let training = metadata.training_size.map(|_| usual);

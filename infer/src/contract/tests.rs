@@ -294,7 +294,10 @@ fn metadata_that_this_program_cannot_translate_with_is_refused() {
     let grey = Network { channels: 1, layers: vec![conv] };
     let cases = [
         (Metadata { role: Role::DB, ..metadata() }, "is the discriminator of B"),
-        (Metadata { pixel_range: [1.0, 1.0], ..metadata() }, "has the pixel range 1 to 1"),
+        (
+            Metadata { pixel_range: [1.0, 1.0], ..metadata() },
+            "has pixels from 1 to 1, which is no range to compute with",
+        ),
         (Metadata { training_size: Some(0), ..metadata() }, "has the training size 0"),
         (
             Metadata { network: without_head, ..metadata() },

@@ -129,14 +129,23 @@ pub struct Computed {
 impl Computed {
     fn of(numbers: &Tensor, unrounded: &Tensor) -> Result<Self, TchError> {
         let exact = numbers.f_to_kind(Kind::Double)?;
-        // Multiples of the golden ratio, without their whole parts, lie in no order and everywhere alike.
-        let places = Tensor::f_arange(exact.numel() as i64, (Kind::Double, exact.device()))?;
-        let off = (places * 0.618_033_988_749_894_9).f_frac()? * 2.0 - 1.0;
-        let off = off.f_view(exact.size().as_slice())? * f64::from(f32::EPSILON);
-        let shaken = exact.f_mul(&(off + 1.0))?;
+        let shaken = shaken(&exact)?;
         let unrounded = unrounded.f_to_kind(Kind::Double)?;
         Ok(Self { exact, float: numbers.f_to_kind(Kind::Float)?, shaken, unrounded })
     }
+}
+
+/// 64-bit floats that are each off by up to a unit in the last place of 32-bit ones: what comes of them shows how much anybody's
+/// rounding is magnified.
+///
+/// # Errors
+/// Those of libtorch.
+pub fn shaken(exact: &Tensor) -> Result<Tensor, TchError> {
+    // Multiples of the golden ratio, without their whole parts, lie in no order and everywhere alike.
+    let places = Tensor::f_arange(exact.numel() as i64, (Kind::Double, exact.device()))?;
+    let off = (places * 0.618_033_988_749_894_9).f_frac()? * 2.0 - 1.0;
+    let off = off.f_view(exact.size().as_slice())? * f64::from(f32::EPSILON);
+    exact.f_mul(&(off + 1.0))
 }
 
 /// A walk that lets go on with other numbers than it found.

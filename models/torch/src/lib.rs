@@ -7,5 +7,5 @@ mod weights;
 
 pub use device::{DeviceError, device};
 pub use file::{FileError, Format, SavedNetwork, encode, read, saved};
-pub use forward::{Computed, Module, Precision};
+pub use forward::{Computed, Module, Precision, shaken};
 pub use weights::{Weights, tensor_bytes};
