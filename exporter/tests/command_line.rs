@@ -263,16 +263,13 @@ fn grey_pictures_may_become_coloured_ones() {
     assert_eq!(models_onnx::metadata(&model).expect("our own metadata").network.channels, 1);
     let again = ["verify", &variant("grey_to_colour"), "g.onnx"];
     assert_prints(&run(folder.path(), &again), 0, "they agree");
-    // Of one colour, which a norm without variance magnifies to anything.
-    for (name, [right, down]) in [("plain", [0, 0]), ("wedge", [6, 8])] {
-        let picture = |x, y| [(20 + x * right) as u8, (9 + y * down) as u8, 4].into();
-        let png = pictures::encode(&pictures::Picture::from_fn(40, 30, picture), pictures::Format::Png).expect("small");
-        program::files::write_whole(&folder.path().join(format!("photos/{name}.png")), &png).expect("writable");
-    }
+    let wedge = pictures::Picture::from_fn(40, 30, |x, y| [(20 + x * 6) as u8, (9 + y * 8) as u8, 4].into());
+    let png = pictures::encode(&wedge, pictures::Format::Png).expect("small");
+    program::files::write_whole(&folder.path().join("photos/wedge.png"), &png).expect("writable");
     let output = run(folder.path(), &[&again[..], &["--pictures", "photos"]].concat());
     assert_prints(&output, 0, "they agree");
     let table = String::from_utf8_lossy(&output.stdout);
-    assert!(table.contains("plain.png") && table.contains("wedge.png"), "{table}");
+    assert!(table.contains("wedge.png"), "{table}");
 }
 
 #[test]

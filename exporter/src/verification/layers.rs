@@ -17,10 +17,9 @@ use super::search::{Expected, Same, Search};
 use super::values::{Values, values, values_behind};
 use super::{Pair, VerificationError, ends, heed_ctrl_c, reference};
 
-/// The largest input, in pixels, of those whose outputs are compared that is also compared layer by layer: a photo at the usual
-/// training size that is twice as wide as high. Each layer of the largest generator takes less than two seconds in 64-bit
-/// floats then.
-const LARGEST_FOR_LAYERS: usize = 256 * 512;
+/// The largest input, in pixels, of those whose outputs are compared that is also compared layer by layer: each layer of the
+/// largest generator takes less than a second in 64-bit floats then.
+const LARGEST_FOR_LAYERS: usize = 256 * 256;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, Serialize)]

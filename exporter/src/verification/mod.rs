@@ -202,7 +202,7 @@ impl Pair<'_> {
         };
         let mut own = off(torch);
         if others > allowed(own) {
-            // libtorch may have been lucky, as in a picture of one colour, where all its sums round alike.
+            // libtorch may have been lucky, as where all its sums round alike.
             own = own.max(off(&self.given(reference::shaken_output(module, case)?)));
         }
         Ok(match allowed(own) {
