@@ -1,4 +1,4 @@
-//! The readers of files from elsewhere, fed by libFuzzer. What it runs is in `models/archive/fuzz`.
+//! The readers of files from elsewhere, fed by libFuzzer. What it runs is in a crate `fuzz` beside each reader.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +11,6 @@ use crate::setup::Setup;
 
 /// The one that was tried.
 const CARGO_FUZZ: &str = "0.13.2";
-
-/// The crate that holds targets and seeds, outside the workspace.
-const CRATE: &str = "models/archive/fuzz";
 
 /// A file may cost a second; these are shared machines, and instrumented code is slow.
 const SECONDS_OF_AN_INPUT: u32 = 5;
@@ -41,6 +38,10 @@ pub(super) enum Target {
     Metadata,
     /// Names and shapes of a generator from elsewhere
     Recognise,
+    /// A photo of any format
+    Photo,
+    /// A model that `infer` is to run, with its description
+    Contract,
 }
 
 impl Target {
@@ -53,7 +54,23 @@ impl Target {
             Self::External => "external",
             Self::Metadata => "metadata",
             Self::Recognise => "recognise",
+            Self::Photo => "photo",
+            Self::Contract => "contract",
         }
+    }
+
+    /// The crate that holds it and its seeds, outside the workspace.
+    fn home(self) -> &'static str {
+        match self {
+            Self::Photo => "models/pictures/fuzz",
+            Self::Contract => "infer/fuzz",
+            _ => "models/archive/fuzz",
+        }
+    }
+
+    /// Inputs that lie elsewhere already.
+    fn more_seeds(self) -> Option<&'static str> {
+        (self == Self::Photo).then_some("models/pictures/tests/fixtures")
     }
 }
 
@@ -83,20 +100,23 @@ fn cargo_fuzz(root: &Path) -> Result<PathBuf> {
 
 /// What the fuzzer finds out stays below `target`, and helps the next run.
 fn feed(root: &Path, program: &Path, folder: &Path, target: Target, time: Duration) -> Result<()> {
-    let name = target.name();
+    let (name, home) = (target.name(), target.home());
     let (found, failed) = (folder.join("corpus").join(name), folder.join("failed").join(name));
     fs_err::create_dir_all(&found)?;
     fs_err::create_dir_all(&failed)?;
     let path = |path: &Path| path.display().to_string();
-    let arguments = [
+    let mut arguments = vec![
         "run".into(),
         // Nothing here is unsafe: a sanitizer would only make it slow, and needs a nightly compiler.
         "--sanitizer=none".into(),
-        format!("--fuzz-dir={CRATE}"),
+        format!("--fuzz-dir={home}"),
         format!("--target-dir={}", path(&folder.join("build"))),
         name.into(),
         path(&found),
-        format!("{CRATE}/seeds/{name}"),
+        format!("{home}/seeds/{name}"),
+    ];
+    arguments.extend(target.more_seeds().map(Into::into));
+    arguments.extend([
         "--".into(),
         format!("-max_total_time={}", time.as_secs().max(1)),
         format!("-timeout={SECONDS_OF_AN_INPUT}"),
@@ -104,13 +124,13 @@ fn feed(root: &Path, program: &Path, folder: &Path, target: Target, time: Durati
         format!("-max_len={LARGEST_INPUT}"),
         format!("-artifact_prefix={}/", path(&failed)),
         "-print_final_stats=1".into(),
-    ];
+    ]);
     eprintln!("── feeding {name} for {}", program::duration(time));
     // The compiler's options for libFuzzer are those of a nightly one.
     let task = Task::new(program, arguments).with_variable("RUSTC_BOOTSTRAP", "1");
     task.run(root).with_context(|| {
         format!(
-            "target {name} failed; the input lies in {}: mend the reader, then keep it in {CRATE}/seeds/{name}, where a test \
+            "target {name} failed; the input lies in {}: mend the reader, then keep it in {home}/seeds/{name}, where a test \
              runs it",
             failed.display()
         )
@@ -147,8 +167,9 @@ mod tests {
 
     #[test]
     fn every_target_has_its_program_and_seeds() {
-        let folder = crate::root::root().join(CRATE);
         for &target in <Target as clap::ValueEnum>::value_variants() {
+            let folder = crate::root::root().join(target.home());
+            assert!(folder.join("Cargo.lock").is_file(), "{target:?}: its versions are pinned");
             assert!(folder.join("targets").join(target.name()).with_extension("rs").is_file(), "{target:?}");
             assert!(folder.join("seeds").join(target.name()).is_dir(), "{target:?}");
         }
