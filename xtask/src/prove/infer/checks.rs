@@ -1,9 +1,10 @@
 //! What must hold after a run that was disturbed, and after the next one.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Output;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use walkdir::WalkDir;
 
@@ -18,11 +19,19 @@ impl Campaign {
         let said = said(output);
         ensure!(!said.contains("panicked"), "it panicked: {said}");
         let code = output.status.code();
+        if let Fate::Fault(fault) = &point.fate
+            && fault.is_handled()
+            && output.status.signal().is_some()
+        {
+            // Before there is anything to finish, a signal does what it does to any program.
+            return self.check_untouched(point.before, folder).context("it was ended by a signal");
+        }
         let allowed: &[i32] = match &point.fate {
             Fate::Fault(fault) if fault.effect == Effect::Signal("KILL") => return Ok(()),
             Fate::Fault(fault) if fault.is_handled() => &[0, STOPPED],
             Fate::Fault(_) => &[0, 1, 3, 5],
-            Fate::Reading { .. } => &[1],
+            Fate::Reading { .. } if point.before == Before::Nothing => &[1],
+            Fate::Reading { .. } => &[0, 1], // what has not changed is not read
             Fate::Moment => &[0],
         };
         ensure!(code.is_some_and(|code| allowed.contains(&code)), "it ended with {}: {said}", output.status);
@@ -42,6 +51,16 @@ impl Campaign {
             ensure!(said.contains(&format!("failed: {path}: ")), "its message does not name {path}: {said}");
         }
         self.check_report(folder)
+    }
+
+    /// The output directory is as it was before the run.
+    fn check_untouched(&self, before: Before, folder: &Path) -> Result<()> {
+        let [before, now] = [self.path(before.folder()), folder.to_owned()].map(|folder| folder.join("out"));
+        match (before.is_dir(), now.is_dir()) {
+            (true, true) => difference(&before, &now, |_| false)?.map_or(Ok(()), |difference| bail!("{difference}")),
+            (before, now) if before == now => Ok(()),
+            _ => bail!("the output directory was made"),
+        }
     }
 
     /// Of what the report says that it is done, it is.
@@ -77,7 +96,7 @@ impl Campaign {
     pub(super) fn check_same(&self, before: Before, folder: &Path) -> Result<()> {
         let wanted = self.wanted(before);
         if let Some(difference) = difference(&wanted.join("out"), &folder.join("out"), |_| false)? {
-            anyhow::bail!("{difference}");
+            bail!("{difference}");
         }
         for entry in fs_err::read_dir(folder)? {
             let name = entry?.file_name();
