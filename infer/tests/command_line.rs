@@ -1,6 +1,7 @@
 //! `infer` as a user types it.
 
 mod campaign;
+mod faithful;
 mod foreign;
 mod journaling;
 mod odd_inputs;
