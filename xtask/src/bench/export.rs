@@ -42,7 +42,7 @@ pub struct Arguments {
 /// Measures, and prints the table.
 #[expect(clippy::print_stdout, reason = "the result")]
 pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    let python = environment::python(root)?;
+    let python = environment::python(root, &environment::TORCH)?;
     Task::cargo(["build", "--release", "--package", "trainer", "--package", "exporter"]).run(root)?;
     let target = target_folder(root)?;
     let folder = target.join("bench-export");

@@ -3,6 +3,7 @@
 mod cost;
 mod environment;
 mod export;
+mod infer;
 mod loading;
 mod losses;
 mod statistics;
@@ -45,6 +46,12 @@ enum Bench {
     /// Makes one of 35 million parameters by a training step at 256×256, which takes a minute. Fails where the export takes more
     /// than 2.5 times the file in memory, or 60 s with its verification at 256×256.
     Cost,
+    /// Measure a folder through `infer` beside the bare session and what people write in Python
+    ///
+    /// The full paper generator at 256×256 on the CPU, in turns with ONNX Runtime alone, with onnxruntime + Pillow one by one and
+    /// with threads, and with OpenVINO; a trivial network beside its slowest stage; peak memory over 5,000 pictures beside 200;
+    /// the time to the first picture. Takes about ten minutes, in which nothing else may run. Fails where a bound is passed.
+    Infer(infer::Arguments),
 }
 
 /// Measures what the command line asks for.
@@ -54,5 +61,6 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         Bench::Loading(arguments) => loading::run(root, arguments),
         Bench::Export(arguments) => export::run(root, arguments),
         Bench::Cost => cost::run(root),
+        Bench::Infer(arguments) => infer::run(root, arguments),
     }
 }

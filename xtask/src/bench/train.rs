@@ -77,7 +77,7 @@ type Round = [Run; 2];
 /// Measures, and prints the table.
 #[expect(clippy::print_stdout, reason = "the result")]
 pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    let python = environment::python(root)?;
+    let python = environment::python(root, &environment::TORCH)?;
     Task::cargo(["build", "--release", "--package", "trainer"]).run(root)?;
     let target = target_folder(root)?;
     let sides = Sides { root, python, trainer: target.join("release/trainer"), folder: target.join("bench-train") };

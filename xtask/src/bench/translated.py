@@ -1,0 +1,127 @@
+"""What people write to translate a folder, for `cargo xtask bench infer`. Prints a line of JSON.
+
+    translated.py make FOLDER COUNT                       pictures of 256x256, smooth with noise, as JPEG
+    translated.py bare MODEL COUNT THREADS                nothing but the session, on one input
+    translated.py loop|pool|openvino MODEL IN OUT THREADS a folder, picture by picture or with threads beside
+    translated.py command ...                             any command: seconds and the peak of its memory
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+SIDE = 256
+
+
+def make(folder, count):
+    import numpy
+    from PIL import Image
+
+    numbers = numpy.random.default_rng(0)
+    rows, columns = numpy.mgrid[0:SIDE, 0:SIDE] / SIDE
+    Path(folder).mkdir(parents=True)
+    for place in range(int(count)):
+        waves = [numpy.sin(6 * (rows * a + columns * b) + c) for a, b, c in numbers.uniform(0, 3, (3, 3))]
+        picture = 127.5 + 90 * numpy.stack(waves, axis=-1) + numbers.normal(0, 8, (SIDE, SIDE, 3))
+        Image.fromarray(picture.clip(0, 255).astype("u1")).save(f"{folder}/{place:05}.jpg", quality=95)
+    return {}
+
+
+def session(model, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(threads)
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda planes: session.run(None, {name: planes})[0]
+
+
+def openvino_session(model, threads):
+    import openvino
+
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_NUM_THREADS": int(threads)})
+    return lambda planes: compiled(planes)[0]
+
+
+def bare(model, count, threads):
+    import numpy
+
+    start = time.monotonic()
+    run = session(model, threads)
+    loaded = time.monotonic()
+    planes = numpy.random.default_rng(0).uniform(-1, 1, (1, 3, SIDE, SIDE)).astype("f4")
+    run(planes)
+    start, load = time.monotonic(), loaded - start
+    for _ in range(int(count)):
+        run(planes)
+    return {"seconds": (time.monotonic() - start) / int(count), "load": load}
+
+
+def read(path):
+    import numpy
+    from PIL import Image
+
+    picture = numpy.asarray(Image.open(path).convert("RGB"), dtype="f4") / 127.5 - 1
+    return numpy.ascontiguousarray(picture.transpose(2, 0, 1)[None])
+
+
+def write(planes, path):
+    import numpy
+    from PIL import Image
+
+    picture = ((planes[0].transpose(1, 2, 0) + 1) * 127.5).round().clip(0, 255).astype(numpy.uint8)
+    Image.fromarray(picture).save(path, quality=95)
+
+
+def loop(run, pictures, output):
+    for path in pictures:
+        write(run(read(path)), output / path.name)
+
+
+def pool(run, pictures, output, threads):
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+        waiting = []
+        # A few ahead, as who has little memory writes it.
+        ahead = [readers.submit(read, path) for path in pictures[:8]]
+        for place, path in enumerate(pictures):
+            planes = ahead[place].result()
+            ahead[place] = None
+            if place + 8 < len(pictures):
+                ahead.append(readers.submit(read, pictures[place + 8]))
+            waiting.append(writers.submit(write, run(planes), output / path.name))
+        for written in waiting:
+            written.result()
+
+
+def folder(kind, model, source, target, threads):
+    pictures, output = sorted(Path(source).iterdir()), Path(target)
+    output.mkdir(parents=True)
+    start = time.monotonic()
+    run = (openvino_session if kind == "openvino" else session)(model, threads)
+    if kind == "pool":
+        pool(run, pictures, output, int(threads))
+    else:
+        loop(run, pictures, output)
+    return {"seconds": time.monotonic() - start}
+
+
+def command(*words):
+    start = time.monotonic()
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds, used = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"seconds": seconds, "work": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss * 1024}
+
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+what, *words = sys.argv[1:]
+if what in ("loop", "pool", "openvino"):
+    words = [what, *words]
+    what = "folder"
+print(json.dumps({"make": make, "bare": bare, "folder": folder, "command": command}[what](*words)))
