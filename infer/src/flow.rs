@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A picture reserves room in bytes before it is decoded and gives it back once it is written, so that what is under way is
-//! bounded wherever it waits. Only decoders wait for room, and a picture alone always has it: whoever holds room can go on
-//! by themselves, so that nothing can wait for ever. A batch is begun when it is full, or when no decoder can add to it:
+//! bounded wherever it waits. Only decoders wait for room, and a picture alone always has it; translators wait only for
+//! encoders, and those for nobody: nothing can wait for ever. A batch is begun when it is full, or when no decoder can add to it:
 //! because there is no more work, or because all that decode wait for room.
 
 use std::collections::VecDeque;
@@ -30,6 +30,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Pictures that wait for the network, so that small ones do not pile up by the thousand.
     pub decoded: usize,
+    /// Pictures that wait to be written, from which on no batch is begun: the network must not run away from slow encoders.
+    pub translated: usize,
     /// Pictures of one shape that the network sees together.
     pub batch: usize,
 }
@@ -97,10 +99,13 @@ impl<S: PartialEq, D, T> Flow<S, D, T> {
             state.used > 0 && state.used.saturating_add(bytes) > self.limits.bytes
                 || state.waiting >= self.limits.decoded.max(self.limits.batch)
         };
-        while is_full(&state) && !state.is_stopped {
+        if is_full(&state) && !state.is_stopped {
             state.blocked += 1;
-            self.changed.notify_all(); // a batch that is not full may have waited for this one
-            state = self.changed.wait(state).expect(NO_PANIC);
+            // A batch that is not full may have waited for this one. Once: blocked decoders must not wake each other for ever.
+            self.changed.notify_all();
+            while is_full(&state) && !state.is_stopped {
+                state = self.changed.wait(state).expect(NO_PANIC);
+            }
             state.blocked -= 1;
         }
         if state.is_stopped {
@@ -139,7 +144,9 @@ impl<S: PartialEq, D, T> Flow<S, D, T> {
             }
             let nobody_adds = state.decoders == state.blocked;
             let full = state.decoded.iter().position(|(_, group)| group.len() >= most);
-            if let Some(place) = full.or((nobody_adds && !state.decoded.is_empty()).then_some(0)) {
+            let ready = full.or((nobody_adds && !state.decoded.is_empty()).then_some(0));
+            let has_room = state.translated.len() < self.limits.translated;
+            if let Some(place) = ready.filter(|_| has_room) {
                 let (shape, group) = &mut state.decoded[place];
                 let batch: Vec<D> = group.drain(..most.min(group.len())).collect();
                 let shape = shape.clone();
@@ -150,7 +157,7 @@ impl<S: PartialEq, D, T> Flow<S, D, T> {
                 self.changed.notify_all();
                 return Some((shape, batch));
             }
-            if state.decoders == 0 {
+            if state.decoders == 0 && state.decoded.is_empty() {
                 return None;
             }
             state = self.changed.wait(state).expect(NO_PANIC);
@@ -167,6 +174,7 @@ impl<S: PartialEq, D, T> Flow<S, D, T> {
         let mut state = self.lock();
         loop {
             if let Some(picture) = state.translated.pop_front() {
+                self.changed.notify_all(); // the next batch may have waited for this
                 return Some(picture);
             }
             if state.translators == 0 {
@@ -242,6 +250,8 @@ mod tests {
                 });
             }
             while let Some(picture) = flow.written_next() {
+                let waiting = flow.lock().translated.len();
+                assert!(waiting < limits.translated + translators * limits.batch, "{waiting} wait to be written");
                 written.fetch_add(1, Ordering::SeqCst);
                 used.fetch_sub(shapes[picture] as usize, Ordering::SeqCst);
                 flow.give_back(shapes[picture]);
@@ -259,9 +269,10 @@ mod tests {
             translators in 1..3_usize,
             bytes in 1..20_u64,
             decoded in 1..9_usize,
+            translated in 1..5_usize,
             batch in 1..5_usize,
         ) {
-            let batches = send(&shapes, decoders, translators, Limits { bytes, decoded, batch });
+            let batches = send(&shapes, decoders, translators, Limits { bytes, decoded, translated, batch });
             let mut seen = Vec::new();
             for (shape, pictures) in batches {
                 prop_assert!((1..=batch).contains(&pictures.len()));
@@ -276,7 +287,7 @@ mod tests {
     #[test]
     fn batches_are_full_as_long_as_there_is_work_and_room() {
         let shapes = [1, 2].repeat(10);
-        let batches = send(&shapes, 1, 1, Limits { bytes: 1000, decoded: 100, batch: 4 });
+        let batches = send(&shapes, 1, 1, Limits { bytes: 1000, decoded: 100, translated: 100, batch: 4 });
         let sizes: Vec<usize> = batches.iter().map(|(_, batch)| batch.len()).collect();
         assert_eq!(sizes.iter().filter(|&&size| size == 4).count(), 4, "{sizes:?}");
         assert_eq!(sizes.iter().sum::<usize>(), 20);
@@ -284,7 +295,8 @@ mod tests {
 
     #[test]
     fn after_a_stop_nothing_is_begun_and_what_was_translated_is_written() {
-        let flow: Flow<u64, usize, usize> = Flow::new(9, 1, 1, Limits { bytes: 10, decoded: 10, batch: 1 });
+        let flow: Flow<u64, usize, usize> =
+            Flow::new(9, 1, 1, Limits { bytes: 10, decoded: 10, translated: 10, batch: 1 });
         assert_eq!(flow.next(), Some(0));
         assert!(flow.reserve(5));
         flow.decoded(5, 0);
