@@ -147,7 +147,7 @@ impl Report {
         if let Some(entry) = entry {
             line["input_bytes"] = entry.read.bytes.into();
             line["output_bytes"] = entry.bytes.into();
-            line["output_sha256"] = entry.sha256.clone().into();
+            line["output_sha256"] = String::from(entry.sha256).into();
         }
         let facts = serde_json::to_value(&outcome.facts).expect("numbers and texts are JSON");
         if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {

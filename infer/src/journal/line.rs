@@ -67,7 +67,7 @@ pub struct Entry {
     /// Bytes of the translation.
     pub bytes: u64,
     /// Their SHA-256.
-    pub sha256: String,
+    pub sha256: Hash,
 }
 
 /// What tells whether a file is still the same.
@@ -79,7 +79,7 @@ pub struct Stamp {
     /// When it was changed last: nanoseconds since 1970, where the file system knows.
     pub modified: Option<u64>,
     /// SHA-256 of its content.
-    pub sha256: String,
+    pub sha256: Hash,
 }
 
 impl Stamp {
@@ -94,13 +94,46 @@ pub fn nanoseconds(time: SystemTime) -> Option<u64> {
     time.duration_since(UNIX_EPOCH).ok()?.as_nanos().try_into().ok()
 }
 
-/// The SHA-256 of bytes, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+/// The SHA-256 of bytes.
+pub fn sha256(bytes: &[u8]) -> Hash {
+    Hash(Sha256::digest(bytes).into())
+}
+
+/// A SHA-256, in JSON as hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Hash([u8; 32]);
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hex(&hash.0)
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = from_hex(&text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or("a SHA-256 has 64 hexadecimal digits")
+    }
+}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of hexadecimal digits, two a byte; none where they are others.
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let is_whole = digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_whole.then(|| digits.as_bytes().chunks(2).map(byte).collect()).flatten()
 }
 
 /// A path in JSON: text where it is Unicode, else its bytes. Both come back as they were.
@@ -131,8 +164,7 @@ impl PathText {
         match self {
             Self::Text(text) => Some(PathBuf::from(text)),
             Self::Bytes { hex } => {
-                let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-                let bytes = hex.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+                let bytes = from_hex(hex)?;
                 Some(OsString::from_vec(bytes).into())
             }
         }

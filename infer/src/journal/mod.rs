@@ -13,13 +13,13 @@ mod line;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, Metadata, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use program::files;
 
 pub use commit::{Commits, NotCommitted};
-pub use line::{Entry, Line, PathText, Recipe, Stamp, sha256};
+pub use line::{Entry, Hash, Line, PathText, Recipe, Stamp, sha256};
 use line::{VERSION, hex, nanoseconds};
 
 /// The journal's name in the output directory.
@@ -196,7 +196,7 @@ impl Journal {
             folders.insert(&self.folder);
             folders.into_iter().try_for_each(files::remove_unfinished)?;
             // It may end in the middle of a line.
-            files::write_whole(&self.path(), self.text(false).as_bytes())?;
+            self.write(false)?;
         }
         // The next run must know that there may be a file that was not finished.
         let mut lines = vec![Line::Closed { closed: false }];
@@ -230,7 +230,7 @@ impl Journal {
         }
         let used: HashSet<&String> = self.entries.values().map(|entry| &entry.by).collect();
         self.recipes.retain(|name, _| used.contains(name));
-        files::write_whole(&self.path(), self.text(true).as_bytes())
+        self.write(true)
     }
 
     /// Finds out what a doubtful output is, to which this run did not come.
@@ -253,8 +253,8 @@ impl Journal {
         Ok(())
     }
 
-    /// What is sure, the end of that, and what is not.
-    fn text(&self, is_closed: bool) -> String {
+    /// Writes what is sure, the end of that, and what is not; line by line, since millions need not lie in memory twice.
+    fn write(&self, is_closed: bool) -> io::Result<()> {
         let sure = self.entries.iter().filter_map(|(name, entry)| match self.doubtful.get(name) {
             None => Some(entry),
             Some(before) => before.as_ref(),
@@ -264,7 +264,11 @@ impl Journal {
         let lines = [Line::Format { journal: VERSION }].into_iter().chain(recipes);
         let lines = lines.chain(sure.cloned().map(Line::Entry));
         let end = (is_closed || !self.entries.is_empty()).then_some(Line::Closed { closed: true });
-        lines.chain(end).chain(doubtful.cloned().map(Line::Entry)).map(|line| text(&line)).collect()
+        let mut file = io::BufWriter::new(files::Growing::begin(&self.path())?);
+        for line in lines.chain(end).chain(doubtful.cloned().map(Line::Entry)) {
+            file.write_all(text(&line).as_bytes())?;
+        }
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
     }
 }
 
@@ -303,7 +307,7 @@ pub fn model_hash(file: &[u8], beside: &[PathBuf]) -> io::Result<String> {
 
 struct HashWriter<'a>(&'a mut sha2::Sha256);
 
-impl io::Write for HashWriter<'_> {
+impl Write for HashWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         sha2::Digest::update(self.0, bytes);
         Ok(bytes.len())
