@@ -229,7 +229,7 @@ impl Stages<'_> {
             output: self.journal.name(&item.output),
             input: item.input.as_path().into(),
             read,
-            by: self.journal.recipe().to_owned(),
+            by: self.journal.recipe(),
             bytes: encoded.content.len() as u64,
             sha256: sha256(&encoded.content),
         };

@@ -36,7 +36,7 @@ pub enum Line {
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// By which entries name it: the beginning of the hash over all the rest.
-    pub recipe: String,
+    pub recipe: RecipeName,
     /// SHA-256 of the model's file, and of its data beside it.
     pub model: String,
     /// Flags and the model's contract, as far as they change pictures.
@@ -47,8 +47,9 @@ impl Recipe {
     /// The recipe of a model, by its hash, with options.
     pub fn new(model: String, options: serde_json::Value) -> Self {
         // serde_json sorts the keys of its maps.
-        let recipe = hex(&Sha256::digest(format!("{model} {options}")))[..16].to_owned();
-        Self { recipe, model, options }
+        let hash = sha256(format!("{model} {options}").as_bytes());
+        let (recipe, _) = hash.0.split_first_chunk().expect("a hash is longer");
+        Self { recipe: Hex(*recipe), model, options }
     }
 }
 
@@ -62,8 +63,8 @@ pub struct Entry {
     pub input: PathText,
     /// That file.
     pub read: Stamp,
-    /// By which [`Recipe`].
-    pub by: String,
+    /// By which [`Recipe`]; by [`RecipeName::NONE`] where it is damaged.
+    pub by: RecipeName,
     /// Bytes of the translation.
     pub bytes: u64,
     /// Their SHA-256.
@@ -96,30 +97,41 @@ pub fn nanoseconds(time: SystemTime) -> Option<u64> {
 
 /// The SHA-256 of bytes.
 pub fn sha256(bytes: &[u8]) -> Hash {
-    Hash(Sha256::digest(bytes).into())
+    Hex(Sha256::digest(bytes).into())
 }
 
-/// A SHA-256, in JSON as hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Hash([u8; 32]);
+/// A SHA-256.
+pub type Hash = Hex<32>;
 
-impl From<Hash> for String {
-    fn from(hash: Hash) -> Self {
-        hex(&hash.0)
+/// What names a [`Recipe`].
+pub type RecipeName = Hex<8>;
+
+impl RecipeName {
+    /// Of no recipe.
+    pub const NONE: Self = Hex([0; 8]);
+}
+
+/// So many bytes, in JSON hexadecimal digits: there are several for each of millions of pictures.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Hex<const N: usize>([u8; N]);
+
+impl<const N: usize> From<Hex<N>> for String {
+    fn from(bytes: Hex<N>) -> Self {
+        hex(&bytes.0)
     }
 }
 
-impl TryFrom<String> for Hash {
-    type Error = &'static str;
+impl<const N: usize> TryFrom<String> for Hex<N> {
+    type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let bytes = from_hex(&text).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or("a SHA-256 has 64 hexadecimal digits")
+        bytes.map(Self).ok_or_else(|| format!("{text:?}: not {} hexadecimal digits", 2 * N))
     }
 }
 
-impl std::fmt::Debug for Hash {
+impl<const N: usize> std::fmt::Debug for Hex<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex(&self.0))
     }
@@ -183,7 +195,7 @@ mod tests {
             output: Path::new("ünï/\"a\nb\".png").into(),
             input: Path::new(OsStr::from_bytes(b"not-\xffunicode.jpg")).into(),
             read: Stamp::new(b"abc", Some(UNIX_EPOCH)),
-            by: "0123".into(),
+            by: RecipeName::NONE,
             bytes: 3,
             sha256: sha256(b"xyz"),
         };

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use program::files;
 
 pub use commit::{Commits, NotCommitted};
-pub use line::{Entry, Hash, Line, PathText, Recipe, Stamp, sha256};
+pub use line::{Entry, Hash, Line, PathText, Recipe, RecipeName, Stamp, sha256};
 use line::{VERSION, hex, nanoseconds};
 
 /// The journal's name in the output directory.
@@ -55,7 +55,7 @@ pub struct Journal {
     is_locked: bool,
     folder: PathBuf,
     recipe: Recipe,
-    recipes: BTreeMap<String, Recipe>,
+    recipes: BTreeMap<RecipeName, Recipe>,
     entries: BTreeMap<PathText, Entry>,
     /// Outputs that may lack or be older than their line says, with what an earlier run said of them.
     doubtful: BTreeMap<PathText, Option<Entry>>,
@@ -117,7 +117,7 @@ impl Journal {
                 Ok(Line::Format { journal: VERSION }) => {}
                 Ok(Line::Format { journal: found }) => return Err(JournalError::Version { path, found }),
                 Ok(Line::Recipe(recipe)) => {
-                    self.recipes.insert(recipe.recipe.clone(), recipe);
+                    self.recipes.insert(recipe.recipe, recipe);
                 }
                 Ok(Line::Entry(entry)) => {
                     self.doubt(entry);
@@ -181,8 +181,8 @@ impl Journal {
     }
 
     /// What the journal's lines call the recipe of this run.
-    pub fn recipe(&self) -> &str {
-        &self.recipe.recipe
+    pub fn recipe(&self) -> RecipeName {
+        self.recipe.recipe
     }
 
     /// Readies the directory for new translations: removes what a killed run had begun in the folders of `outputs`, and
@@ -200,7 +200,7 @@ impl Journal {
         }
         // The next run must know that there may be a file that was not finished.
         let mut lines = vec![Line::Closed { closed: false }];
-        if self.recipes.insert(self.recipe.recipe.clone(), self.recipe.clone()).is_none() {
+        if self.recipes.insert(self.recipe.recipe, self.recipe.clone()).is_none() {
             lines.push(Line::Recipe(self.recipe.clone()));
         }
         self.is_closed = false;
@@ -228,7 +228,7 @@ impl Journal {
         for (name, before) in std::mem::take(&mut self.doubtful) {
             self.settle(&name, before)?;
         }
-        let used: HashSet<&String> = self.entries.values().map(|entry| &entry.by).collect();
+        let used: HashSet<RecipeName> = self.entries.values().map(|entry| entry.by).collect();
         self.recipes.retain(|name, _| used.contains(name));
         self.write(true)
     }
@@ -245,7 +245,7 @@ impl Journal {
         let entry = match hash {
             None => None,
             Some(hash) => {
-                let damaged = after.clone().map(|entry| Entry { by: String::new(), ..entry });
+                let damaged = after.clone().map(|entry| Entry { by: RecipeName::NONE, ..entry });
                 [after, before].into_iter().flatten().find(|entry| entry.sha256 == hash).or(damaged)
             }
         };
