@@ -79,17 +79,19 @@ impl Conversion {
 
     /// From red, green, blue, red, … to the model's order. The conversion is told the colour.
     fn lay_out<S: Copy, N>(&self, samples: &[S], number: impl Fn(usize, S) -> N) -> Vec<N> {
-        let order = self.order();
+        let mut numbers = Vec::with_capacity(samples.len());
+        let pixels = samples.as_chunks::<3>().0;
         match self.input.layout {
-            Layout::Nchw => order
-                .into_iter()
-                .flat_map(|color| samples.iter().skip(color).step_by(3).map(move |sample| (color, *sample)))
-                .map(|(color, sample)| number(color, sample))
-                .collect(),
+            // One loop a plane: the compiler does several pixels of it at once.
+            Layout::Nchw => self.order().into_iter().for_each(|color| {
+                numbers.extend(pixels.iter().map(|pixel| number(color, pixel[color])));
+            }),
             Layout::Nhwc => {
-                samples.chunks_exact(3).flat_map(|pixel| order.map(|color| number(color, pixel[color]))).collect()
+                let order = self.order();
+                numbers.extend(pixels.iter().flat_map(|pixel| order.map(|color| number(color, pixel[color]))));
             }
         }
+        numbers
     }
 
     /// What the model gives for one picture, `width` columns and `height` rows, in 8 or 16 bits. Numbers outside the range

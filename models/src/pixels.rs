@@ -35,8 +35,12 @@ impl Scale {
     /// The nearest of the picture's numbers, halves to the even one; what lies outside the range is clamped, and NaN is
     /// black.
     pub fn to_picture(self, value: f32) -> u16 {
-        // `as` takes NaN to 0.
-        ((value - self.black) * self.step).round_ties_even().clamp(0.0, self.most) as u16
+        /// 2²³: from here on 32-bit floats are whole numbers, and their last bits the number itself. Adding it rounds as IEEE 754
+        /// does, halves to the even one, which is several times as fast as a call of the rounding function.
+        const WHOLE: f32 = 8_388_608.0;
+        // `max` takes NaN to 0. All that is left is below 2¹⁶.
+        let within = ((value - self.black) * self.step).max(0.0).min(self.most);
+        (within + WHOLE).to_bits() as u16
     }
 
     /// The network's number for one from -1, black, to 1, white.
