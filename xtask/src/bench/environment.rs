@@ -12,6 +12,7 @@ use crate::setup::Setup;
 pub(super) struct Environment {
     /// `setup --remove` deletes what begins with `python-`.
     folder: &'static str,
+    /// What pip is told to install.
     packages: &'static [&'static str],
     /// What it takes on the disk, for a person.
     size: &'static str,
@@ -35,9 +36,13 @@ pub(super) const TORCH: Environment = Environment {
 /// What people translate folders with; onnxruntime of the same version as ours.
 pub(super) const RUNTIMES: Environment = Environment {
     folder: "python-runtimes",
-    packages: &["onnxruntime==1.31.1", "openvino==2026.4.1", "numpy==2.4.6", "pillow==13.0.0"],
+    packages: &["onnxruntime==1.31.1", "openvino==2026.4.1", "ncnn==1.0.20261020", "numpy==2.4.6", "pillow==13.0.0"],
     size: "0.4 GB",
 };
+
+/// What makes ncnn's files of ONNX files: a program on its own, whose package asks for torch.
+pub(super) const PNNX: Environment =
+    Environment { folder: "python-pnnx", packages: &["--no-deps", "pnnx==20261020"], size: "0.1 GB" };
 
 /// Lists the packages of a finished environment. It is written last.
 const COMPLETE: &str = "complete";

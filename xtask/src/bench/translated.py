@@ -2,15 +2,20 @@
 
     translated.py make FOLDER COUNT                       pictures of 256x256, smooth with noise, as JPEG
     translated.py bare MODEL COUNT THREADS                nothing but the session, on one input
-    translated.py loop|pool|openvino MODEL IN OUT THREADS a folder, picture by picture or with threads beside
+    translated.py convert MODEL OUT                       the model as ncnn's files OUT.param and OUT.bin
+    translated.py KIND MODEL IN OUT THREADS               a folder, picture by picture: loop, pool (threads beside),
+                                                          openvino, openvino-f32, ncnn (files beside the model)
     translated.py command ...                             any command: seconds and the peak of its memory
 """
 
+import importlib.util
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,12 +47,63 @@ def session(model, threads):
     return lambda planes: session.run(None, {name: planes})[0]
 
 
-def openvino_session(model, threads):
+def openvino_session(model, threads, **settings):
     import openvino
 
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_NUM_THREADS": int(threads)})
+    settings["INFERENCE_NUM_THREADS"] = int(threads)
+    compiled = core.compile_model(core.read_model(model), "CPU", settings)
     return lambda planes: compiled(planes)[0]
+
+
+def openvino_session_f32(model, threads):
+    # Else it may multiply in bfloat16 where the machine can.
+    return openvino_session(model, threads, INFERENCE_PRECISION_HINT="f32")
+
+
+def convert(model, output):
+    # Found, not imported: that would need torch, the program itself does not.
+    program = Path(importlib.util.find_spec("pnnx").submodule_search_locations[0]) / "pnnx"
+    files = {"pnnxparam": "x", "pnnxbin": "x", "pnnxpy": "x", "pnnxonnx": "x", "ncnnpy": "x"}
+    files |= {"ncnnparam": f"{output}.param", "ncnnbin": f"{output}.bin"}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(model, folder)
+        words = [f"inputshape=[1,3,{SIDE},{SIDE}]", "fp16=0", *(f"{name}={path}" for name, path in files.items())]
+        program.chmod(0o755)
+        subprocess.run([program, copy, *words], check=True, cwd=folder, capture_output=True)
+    return {}
+
+
+def ncnn_session(model, threads):
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = int(threads)
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    beside = Path(model).with_suffix("")
+    if net.load_param(f"{beside}.param") or net.load_model(f"{beside}.bin"):
+        sys.exit(f"{beside}: ncnn cannot load it")
+
+    def run(planes):
+        import numpy
+
+        with net.create_extractor() as extractor:
+            extractor.input("in0", ncnn.Mat(planes[0]))
+            failed, output = extractor.extract("out0")
+            if failed:
+                sys.exit(f"{beside}: ncnn cannot run it")
+            return numpy.array(output)[None]
+
+    return run
+
+
+SESSIONS = {
+    "loop": session,
+    "pool": session,
+    "openvino": openvino_session,
+    "openvino-f32": openvino_session_f32,
+    "ncnn": ncnn_session,
+}
 
 
 def bare(model, count, threads):
@@ -104,12 +160,14 @@ def folder(kind, model, source, target, threads):
     pictures, output = sorted(Path(source).iterdir()), Path(target)
     output.mkdir(parents=True)
     start = time.monotonic()
-    run = (openvino_session if kind == "openvino" else session)(model, threads)
+    run = SESSIONS[kind](model, threads)
     if kind == "pool":
         pool(run, pictures, output, int(threads))
     else:
         loop(run, pictures, output)
-    return {"seconds": time.monotonic() - start}
+    seconds = time.monotonic() - start
+    planes = read(pictures[0])
+    return {"seconds": seconds, "difference": float(abs(run(planes) - session(model, threads)(planes)).max())}
 
 
 def command(*words):
@@ -121,7 +179,8 @@ def command(*words):
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 what, *words = sys.argv[1:]
-if what in ("loop", "pool", "openvino"):
+if what in SESSIONS:
     words = [what, *words]
     what = "folder"
-print(json.dumps({"make": make, "bare": bare, "folder": folder, "command": command}[what](*words)))
+commands = {"make": make, "convert": convert, "bare": bare, "folder": folder, "command": command}
+print(json.dumps(commands[what](*words)))
