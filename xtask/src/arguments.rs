@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, compare, demo, prove, setup, test};
+use crate::{bench, compare, demo, dist, prove, setup, test};
 
 /// The developer's and the newcomer's commands
 #[derive(Debug, Parser)]
@@ -37,6 +37,11 @@ pub(crate) enum Command {
     ///
     /// Prints the mean absolute difference in [0, 255] over pictures whose names are the same up to the ending.
     Compare(compare::Arguments),
+    /// Pack what is given to people who build nothing
+    ///
+    /// A tarball of `infer` with ONNX Runtime beside it, and man pages and shell completions of all three programs. Prints the
+    /// tarball's path and its size.
+    Dist(dist::Arguments),
 }
 
 #[cfg(test)]

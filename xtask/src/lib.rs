@@ -1,13 +1,14 @@
 //! The commands behind `cargo xtask`.
 //!
 //! `setup` brings the native libraries, `demo` shows the whole pipeline, `test` is what has to pass before a push,
-//! `prove` what is too long for that, `bench` measures, `compare` says how far a translation is from the truth. This crate
-//! links no native library and depends on little: it is the first thing that a newcomer compiles.
+//! `prove` what is too long for that, `bench` measures, `compare` says how far a translation is from the truth, `dist` packs
+//! what is passed on. This crate links no native library and depends on little: it is the first thing that a newcomer compiles.
 
 mod arguments;
 mod bench;
 mod compare;
 mod demo;
+mod dist;
 mod process;
 mod prove;
 mod root;
@@ -42,6 +43,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Demo(arguments) => {
             setup::ensure(&root).or_exit(Exit::CannotStart)?;
             demo::run(&root, &arguments).or_exit(Exit::Fault)?;
+        }
+        Command::Dist(arguments) => {
+            setup::ensure(&root).or_exit(Exit::CannotStart)?;
+            dist::run(&root, &arguments).or_exit(Exit::Fault)?;
         }
         Command::Compare(arguments) => compare::run(&arguments).or_exit(Exit::CannotStart)?,
     }

@@ -9,15 +9,24 @@ use ort::environment::Environment;
 /// Names a library of your own.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// Where `cargo xtask setup` links the library of this checkout.
-const BUILT_FOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.native/onnxruntime/capi");
+/// Where `cargo xtask setup` links the library of this checkout. A program that `cargo xtask dist` packs knows of no checkout.
+const BUILT_FOR: Option<&str> = match option_env!("CYCLEGAN_PORTABLE") {
+    Some(_) => None,
+    None => Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.native/onnxruntime/capi")),
+};
+
+/// What to do without a library.
+const REMEDY: &str = match BUILT_FOR {
+    Some(_) => "run `cargo xtask setup --infer`",
+    None => "put it beside this program",
+};
 
 /// Why ONNX Runtime cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LibraryError {
     /// It is nowhere.
     #[error(
-        "ONNX Runtime was not found; tried{tried}\nset {VARIABLE} to a libonnxruntime.so of version 1.31, or run `cargo xtask setup --infer`"
+        "ONNX Runtime was not found; tried{tried}\nset {VARIABLE} to a libonnxruntime.so of version 1.31, or {REMEDY}"
     )]
     NotFound {
         /// A line for each place.
@@ -67,7 +76,7 @@ fn find() -> Result<PathBuf, LibraryError> {
         };
     }
     let beside = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_path_buf));
-    let folders = beside.into_iter().chain([PathBuf::from(BUILT_FOR)]);
+    let folders = beside.into_iter().chain(BUILT_FOR.map(PathBuf::from));
     let mut tried = format!("\n  {VARIABLE}: not set");
     for folder in folders {
         match library_in(&folder) {
