@@ -3,6 +3,7 @@
 mod campaign;
 mod faithful;
 mod foreign;
+mod gpu_build;
 mod journaling;
 mod odd_inputs;
 mod pipes;
