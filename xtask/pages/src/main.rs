@@ -29,12 +29,12 @@ fn write(folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(&manual)?;
     std::fs::create_dir_all(&completions)?;
     for mut command in [trainer::Arguments::command(), exporter::Arguments::command(), infer::Arguments::command()] {
+        // `help` says what the others' pages say.
+        clap_mangen::generate_to(command.clone().disable_help_subcommand(true), &manual)?;
         let name = command.get_name().to_owned();
         for &shell in Shell::value_variants() {
             clap_complete::generate_to(shell, &mut command, &name, &completions)?;
         }
-        // `help` says what the others' pages say.
-        clap_mangen::generate_to(command.disable_help_subcommand(true), &manual)?;
     }
     Ok(())
 }
