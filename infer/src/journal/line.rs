@@ -63,7 +63,7 @@ pub struct Entry {
     pub input: PathText,
     /// That file.
     pub read: Stamp,
-    /// By which [`Recipe`]; by [`RecipeName::NONE`] where it is damaged.
+    /// By which [`Recipe`]; where it is damaged, by none.
     pub by: RecipeName,
     /// Bytes of the translation.
     pub bytes: u64,
