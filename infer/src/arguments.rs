@@ -60,7 +60,7 @@ pub struct RunArguments {
     /// Pictures of one size that the network sees at once [default: 1, or what the model takes]
     #[arg(long, value_name = "N", value_parser = batch)]
     pub batch: Option<usize>,
-    /// Threads that decode, and that encode [default: as many of each as there are cores]
+    /// Threads that decode, and that encode [default: a decoder and two encoders for each core]
     #[arg(long, value_name = "DECODE:ENCODE")]
     pub jobs: Option<Jobs>,
     /// Translate again, and replace whatever is in an output's place
