@@ -6,7 +6,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::assembler::Pickle;
-use super::{assert_refused, read, seed, targets};
+use super::reading::{assert_refused, read, seed};
+use super::targets;
 
 /// Where the first of something is.
 fn find(bytes: &[u8], what: &[u8]) -> usize {

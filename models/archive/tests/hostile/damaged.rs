@@ -1,6 +1,7 @@
 //! Files that a disk or a download damaged.
 
-use super::{read, seed, targets};
+use super::reading::{read, seed};
+use super::targets;
 
 #[test]
 fn a_file_cut_anywhere_says_so() {

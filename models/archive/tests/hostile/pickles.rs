@@ -1,7 +1,8 @@
 //! Hostile pickles.
 
 use super::assembler::{Pickle, single};
-use super::{assert_refused, read, seed, targets};
+use super::reading::{assert_refused, read, seed};
+use super::targets;
 
 /// A million operations and more, in a file of a few megabytes.
 const MANY: usize = 1 << 20;

@@ -1,6 +1,6 @@
 //! Hostile `.safetensors`.
 
-use super::assert_refused;
+use super::reading::assert_refused;
 
 fn file(header: &str, numbers: usize) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; numbers]].concat()
