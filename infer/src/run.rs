@@ -70,17 +70,11 @@ impl Run<'_> {
         };
         stage.work(translators);
         let Stages { telling, .. } = stage;
-        let Told { summary, mut entries, doubtful, lost, left, report } =
+        let Told { summary, entries, doubtful, lost, left, report } =
             telling.into_inner().expect("no thread panics with it").told();
         console.end_bar();
 
-        // Piece by piece, so that of millions there are not two lists at once.
-        while let Some(entry) = entries.pop() {
-            journal.take(entry);
-            if entries.len().is_multiple_of(1000) {
-                entries.shrink_to_fit();
-            }
-        }
+        entries.into_iter().for_each(|entry| journal.take(entry));
         doubtful.into_iter().for_each(|entry| journal.doubt(entry));
         let json = summary.to_json(self.plan.items.len(), devices, start.elapsed());
         let closed = journal.close().context("the journal; the same command goes on where it ended");
