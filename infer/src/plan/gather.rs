@@ -67,14 +67,8 @@ impl<'a> Gathering<'a> {
             return Err(Failure::new(Exit::CannotStart, message)); // a pipe would be waited for without end
         }
         let folder = program::files::folder_of(path).metadata().with_context(at).or_exit(Exit::CannotStart)?;
-        let name = || path.file_name().expect("a file has a name").into();
-        self.gathered.pictures.push(Found {
-            input: path.clone(),
-            below: if input.below.as_os_str().is_empty() { name() } else { input.below.clone() },
-            id: Some(id_of(&metadata)),
-            folder: id_of(&folder),
-            linked: path.is_symlink(),
-        });
+        let found = Found::new(path, input.below.max(1), Some(id_of(&metadata)), id_of(&folder), path.is_symlink());
+        self.gathered.pictures.push(found);
         Ok(())
     }
 

@@ -15,9 +15,9 @@ use super::{PlanArguments, usage};
 pub(super) struct Input {
     /// Where it is, without `.` between.
     pub path: PathBuf,
-    /// Its path below the output directory, where it stands in a list by a path from here. Else none: a file is called by its
-    /// name there, a directory is the output directory.
-    pub below: PathBuf,
+    /// How many parts of that are its path below the output directory: all where it stands in a list by a path from here.
+    /// Else none: a file is called by its name there, a directory is the output directory.
+    pub below: usize,
 }
 
 /// All that was named.
@@ -26,7 +26,7 @@ pub(super) fn of(arguments: &PlanArguments) -> Result<Vec<Input>, Failure> {
         if arguments.nul {
             return usage("-0 is about the list of --from-file, and there is none; leave it out"); // clap does not see it
         }
-        let named = arguments.inputs.iter().map(|path| Input { path: cleaned(path), below: PathBuf::new() });
+        let named = arguments.inputs.iter().map(|path| Input { path: cleaned(path), below: 0 });
         return Ok(named.collect());
     };
     let bytes = read(list).with_context(|| format!("--from-file {}", list.display())).or_exit(Exit::CannotStart)?;
@@ -53,7 +53,7 @@ fn read(list: &Path) -> io::Result<Vec<u8>> {
 fn listed(path: &[u8]) -> Input {
     let path = cleaned(Path::new(OsStr::from_bytes(path)));
     let from_here = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    let below = if from_here && path.as_os_str() != "." { path.clone() } else { PathBuf::new() };
+    let below = if from_here && path.as_os_str() != "." { path.components().count() } else { 0 };
     Input { path, below }
 }
 

@@ -21,7 +21,7 @@ use program::{Exit, Failure};
 
 pub use arguments::PlanArguments;
 pub use format::Format;
-use gather::Gathering;
+use gather::{Gathered, Gathering};
 use inputs::cleaned;
 
 /// One picture to translate.
@@ -64,13 +64,14 @@ impl Plan {
         for input in inputs::of(arguments)? {
             gathering.take(&input)?;
         }
-        let gathered = gathering.end()?;
-        let found = gathered.pictures.len();
-        let pictures = found::each_once(gathered.pictures);
+        let Gathered { mut pictures, folders, links_left } = gathering.end()?;
+        let found = pictures.len();
+        found::each_once(&mut pictures);
         let twice = found - pictures.len();
         let (named, renamed) = names::give(pictures, output, arguments.format);
-        safety::refuse_to_replace(&named, &gathered.folders)?;
-        let items: Vec<Item> = named.into_iter().map(|(found, output)| Item { input: found.input, output }).collect();
+        safety::refuse_to_replace(&named, &folders)?;
+        let items: Vec<Item> =
+            named.into_iter().map(|(found, output)| Item { input: found.input.into(), output }).collect();
         let mut notes = Vec::new();
         if let Some(first) = renamed.first() {
             let number = several(renamed.len(), "output");
@@ -79,8 +80,8 @@ impl Plan {
         if twice > 0 {
             notes.push(format!("inputs    {} named again, translated once", several(twice, "picture")));
         }
-        if gathered.links_left > 0 {
-            let number = several(gathered.links_left, "link");
+        if links_left > 0 {
+            let number = several(links_left, "link");
             notes.push(format!("inputs    {number} to directories not entered (--follow-links enters them)"));
         }
         Ok(Self { items, renamed: renamed.len(), notes })

@@ -20,57 +20,56 @@ use super::found::Found;
 /// Bytes of a file's name: the limit of Linux's file systems.
 const LONGEST_NAME: usize = 255;
 
-/// Outputs below `output`, in their order, and the places of those that could not keep their first name.
+/// What names are compared by: the beginning of the hash of a [folded] one, since there may be millions.
+type Key = [u8; 16];
+
+/// The pictures in the order of their outputs below `output`, and the places of those that could not keep their first name.
 pub(super) fn give(pictures: Vec<Found>, output: &Path, format: Option<Format>) -> (Vec<(Found, PathBuf)>, Vec<usize>) {
-    let plain: Vec<PathBuf> = pictures.iter().map(|picture| with_ending(&picture.below, format)).collect();
-    let mut taken = folders_of(&plain); // a file cannot be called as a folder that others need
-    let mut names = plain.clone();
-    let mut nameless: Vec<usize> = (0..plain.len()).collect();
-    for round in 0.. {
+    let first = |found: &Found| with_ending(found.below(), format);
+    let mut named: Vec<(Found, PathBuf)> =
+        pictures.into_iter().map(|found| (first(&found), found)).map(|(name, found)| (found, name)).collect();
+    let mut taken = folders_of(named.iter().map(|(_, name)| name)); // a file cannot be called as a folder that others need
+    let mut nameless: Vec<usize> = (0..named.len()).collect();
+    for round in 1.. {
+        let mut wanted: HashMap<Key, usize> = HashMap::with_capacity(nameless.len());
+        nameless.iter().for_each(|&place| *wanted.entry(key(&named[place].1)).or_default() += 1);
+        let is_free = |place: &usize| {
+            let (_, name) = &named[*place];
+            let key = key(name);
+            name.file_name().map_or(0, OsStr::len) <= LONGEST_NAME && wanted[&key] == 1 && !taken.contains(&key)
+        };
+        let free: Vec<usize>;
+        (free, nameless) = nameless.into_iter().partition(is_free);
         if nameless.is_empty() {
             break;
         }
+        taken.extend(free.into_iter().map(|place| key(&named[place].1)));
         for &place in &nameless {
-            names[place] = name(round, &pictures[place], &plain[place]);
+            let (found, name) = &mut named[place];
+            *name = other_name(round, found, &first(found));
         }
-        let keys: Vec<Vec<u8>> = nameless.iter().map(|place| folded(&names[*place])).collect();
-        let mut wanted: HashMap<&[u8], usize> = HashMap::with_capacity(keys.len());
-        keys.iter().for_each(|key| *wanted.entry(key).or_default() += 1);
-        let is_free = |place: usize, key: &[u8]| {
-            let length = names[place].file_name().map_or(0, OsStr::len);
-            length <= LONGEST_NAME && wanted[key] == 1 && !taken.contains(key)
-        };
-        let free: Vec<bool> = nameless.iter().zip(&keys).map(|(place, key)| is_free(*place, key)).collect();
-        let mut free_of_keys = free.iter();
-        taken.extend(keys.into_iter().filter(|_| *free_of_keys.next().expect("one for each key")));
-        let mut free = free.iter();
-        nameless.retain(|_| !*free.next().expect("one for each place"));
     }
-    let is_renamed: Vec<bool> = names.iter().zip(&plain).map(|(name, plain)| name != plain).collect();
-    let mut named: Vec<((Found, PathBuf), bool)> =
-        pictures.into_iter().zip(names.iter().map(|name| output.join(name))).zip(is_renamed).collect();
-    named.sort_by(|((_, one), _), ((_, other), _)| one.cmp(other));
-    let renamed = named.iter().enumerate().filter(|(_, (_, renamed))| *renamed).map(|(place, _)| place).collect();
-    (named.into_iter().map(|(named, _)| named).collect(), renamed)
+    named.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));
+    let is_renamed = |place: &usize| named[*place].1 != first(&named[*place].0);
+    let renamed = (0..named.len()).filter(is_renamed).collect();
+    named.iter_mut().for_each(|(_, name)| *name = output.join(&*name));
+    (named, renamed)
 }
 
-/// The name of a round.
-fn name(round: u64, picture: &Found, plain: &Path) -> PathBuf {
-    match round {
-        0 => plain.to_owned(),
-        1 => with_added_ending(&picture.below, Format::of(plain).expect("an output's ending says its format")),
-        _ => {
-            let mut hash = Sha256::new_with_prefix(round.to_le_bytes());
-            hash.update(picture.input.as_os_str().as_bytes());
-            let hash: String = hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-            let (stem, ending) = (plain.file_stem().unwrap_or_default(), plain.extension().unwrap_or_default());
-            let mut name = cut(stem, LONGEST_NAME - hash.len() - ending.len() - 2);
-            for part in ["~".as_ref(), hash.as_ref(), ".".as_ref(), ending] {
-                name.push(part);
-            }
-            plain.with_file_name(name)
-        }
+/// The name of a round after the first.
+fn other_name(round: u64, picture: &Found, first: &Path) -> PathBuf {
+    if round == 1 {
+        return with_added_ending(picture.below(), Format::of(first).expect("an output's ending says its format"));
     }
+    let mut hash = Sha256::new_with_prefix(round.to_le_bytes());
+    hash.update(picture.input.as_os_str().as_bytes());
+    let hash: String = hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let (stem, ending) = (first.file_stem().unwrap_or_default(), first.extension().unwrap_or_default());
+    let mut name = cut(stem, LONGEST_NAME - hash.len() - ending.len() - 2);
+    for part in ["~".as_ref(), hash.as_ref(), ".".as_ref(), ending] {
+        name.push(part);
+    }
+    first.with_file_name(name)
 }
 
 /// The beginning of a name, at most that many bytes, no character cut in two.
@@ -84,17 +83,22 @@ fn cut(name: &OsStr, most: usize) -> OsString {
     OsString::from_vec(bytes[..end].to_vec())
 }
 
-/// All folders above the paths, folded.
-fn folders_of(paths: &[PathBuf]) -> HashSet<Vec<u8>> {
+/// All folders above the paths.
+fn folders_of<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> HashSet<Key> {
     let mut folders = HashSet::new();
     let mut before: Option<&Path> = None;
-    for folder in paths.iter().filter_map(|path| path.parent()) {
+    for folder in paths.filter_map(|path| path.parent()) {
         if before.replace(folder) != Some(folder) {
             let above = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty());
-            above.map(folded).take_while(|folder| folders.insert(folder.clone())).for_each(drop);
+            above.map(key).take_while(|folder| folders.insert(*folder)).for_each(drop);
         }
     }
     folders
+}
+
+fn key(name: &Path) -> Key {
+    let hash = Sha256::digest(folded(name));
+    *hash.first_chunk().expect("a hash is longer")
 }
 
 /// What two paths share that are one where capitals and Unicode forms do not count. To lower case, upper and lower again

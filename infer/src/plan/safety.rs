@@ -25,9 +25,8 @@ pub(super) fn refuse_to_replace(named: &[(Found, PathBuf)], folders: &HashMap<Fi
         let Some(id) = id else { continue }; // where no folder is, no file is either
         walked = walked.or_else(|| folders.get(&id));
         let Some(there) = id_at(output) else { continue };
-        let inputs = inputs.get_or_insert_with(|| {
-            named.iter().filter_map(|(found, _)| Some((found.id?, found.input.as_path()))).collect()
-        });
+        let inputs = inputs
+            .get_or_insert_with(|| named.iter().filter_map(|(found, _)| Some((found.id?, &*found.input))).collect());
         match inputs.get(&there) {
             None => {}
             Some(_) if found.id == Some(there) => {

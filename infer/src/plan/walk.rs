@@ -108,13 +108,10 @@ impl Gathering<'_> {
         };
         let below = path.strip_prefix(&place.input.path).expect("it was found there");
         if pictures::is_picture(&path) && (self.include.is_empty() || self.include.match_path_or_folder(below)) {
-            self.gathered.pictures.push(Found {
-                below: place.input.below.join(below),
-                id,
-                folder: *place.folders.last().expect("the input comes before what it holds"),
-                linked: is_link || place.link.is_some(),
-                input: cleaned(&path),
-            });
+            let parts = place.input.below + below.components().count();
+            let folder = *place.folders.last().expect("the input comes before what it holds");
+            let linked = is_link || place.link.is_some();
+            self.gathered.pictures.push(Found::new(&cleaned(&path), parts, id, folder, linked));
         }
         Ok(())
     }
