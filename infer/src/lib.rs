@@ -5,8 +5,8 @@
 //! ```
 //!
 //! [`plan`] names every output before any work, [`contract`] says what the model wants, [`journal`] what earlier runs have
-//! done. [`pipeline`] is what happens to one picture, [`flow`] how many are on their way through it at a time, and `run`
-//! joins all that. [`report`] counts, [`profile`] shows where the time goes.
+//! done. [`pipeline`] is what happens to one picture, [`flow`] how many are on their way through it at a time, `telling`
+//! what becomes known of them, and `run` joins all that. [`report`] counts, [`profile`] shows where the time goes.
 
 mod arguments;
 pub mod contract;
@@ -24,6 +24,7 @@ pub mod plan;
 pub mod profile;
 pub mod report;
 mod run;
+mod telling;
 
 use std::path::PathBuf;
 use std::thread;

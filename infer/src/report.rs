@@ -10,7 +10,7 @@ use program::files;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::journal::{Entry, PathText};
+use crate::journal::{Made, PathText};
 
 /// What became of one picture.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ pub struct Outcome {
 #[derive(Debug)]
 pub enum Done {
     /// Translated and written.
-    Translated(Entry),
+    Translated(Made),
     /// Translated by an earlier run.
-    Skipped(Entry),
+    Skipped(Made),
 }
 
 /// What is known of a picture, as far as it came.
@@ -135,19 +135,19 @@ impl Report {
     /// The system's, with the path.
     pub fn add(&mut self, input: &Path, output: &Path, outcome: &Outcome) -> io::Result<()> {
         let mut line = json!({ "input": PathText::from(input), "output": PathText::from(output) });
-        let (status, entry) = match &outcome.result {
-            Ok(Done::Translated(entry)) => ("translated", Some(entry)),
-            Ok(Done::Skipped(entry)) => ("skipped", Some(entry)),
+        let (status, made) = match &outcome.result {
+            Ok(Done::Translated(made)) => ("translated", Some(made)),
+            Ok(Done::Skipped(made)) => ("skipped", Some(made)),
             Err(_) => ("failed", None),
         };
         line["status"] = status.into();
         if let Err(reason) = &outcome.result {
             line["reason"] = format!("{reason:#}").into();
         }
-        if let Some(entry) = entry {
-            line["input_bytes"] = entry.read.bytes.into();
-            line["output_bytes"] = entry.bytes.into();
-            line["output_sha256"] = String::from(entry.sha256).into();
+        if let Some(made) = made {
+            line["input_bytes"] = made.read.bytes.into();
+            line["output_bytes"] = made.bytes.into();
+            line["output_sha256"] = String::from(made.sha256).into();
         }
         let facts = serde_json::to_value(&outcome.facts).expect("numbers and texts are JSON");
         if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {

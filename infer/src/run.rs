@@ -3,10 +3,9 @@
 //! This thread is an encoder like the others: with `--jobs 1:1` it alone writes, so that a fault can be placed at each of
 //! its calls (`cargo xtask prove infer`).
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::thread::{self, Builder, Scope};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
 use models_runtime::Running;
@@ -17,14 +16,12 @@ use serde_json::json;
 use crate::arguments::RunArguments;
 use crate::flow::{Flow, Limits};
 use crate::jobs::Jobs;
-use crate::journal::{Commits, Entry, Journal, State, sha256};
+use crate::journal::{Commits, Journal, Made, State, sha256};
 use crate::pipeline::{Decoded, Pipeline, Translator};
 use crate::plan::{Format, Item, Plan};
 use crate::profile::Profile;
-use crate::report::{Done, Facts, Outcome, Report, Summary};
-
-/// From one line of progress to the next where nobody watches a bar.
-const SAY_EVERY: Duration = Duration::from_secs(30);
+use crate::report::{Done, Facts, Outcome, Report};
+use crate::telling::{Telling, Told};
 
 /// Columns and rows that the network sees: pictures of one size form batches.
 type Shape = (u32, u32);
@@ -59,7 +56,7 @@ impl Run<'_> {
         let outputs = self.plan.items.iter().map(|item| item.output.as_path());
         let commits = journal.begin(outputs).or_exit(Exit::CannotStart)?;
         let bar = console.start_bar(self.plan.items.len() as u64, "pictures");
-        let telling = Telling::new(self, &console, bar, report);
+        let telling = Telling::new(self.plan, self.arguments.most_failures(), &console, bar, report);
         let stage = Stages {
             run: self,
             profile: &profile,
@@ -70,12 +67,18 @@ impl Run<'_> {
         };
         stage.work(translators);
         let Stages { telling, .. } = stage;
-        let Told { summary, entries, doubtful, lost, left, report } =
+        let Told { summary, made, doubtful, lost, left, report } =
             telling.into_inner().expect("no thread panics with it").told();
         console.end_bar();
 
-        entries.into_iter().for_each(|entry| journal.take(entry));
-        doubtful.into_iter().for_each(|entry| journal.doubt(entry));
+        for (picture, made) in made {
+            let Item { input, output } = &self.plan.items[picture];
+            journal.take(journal.entry(input, output, made));
+        }
+        for (picture, made) in doubtful {
+            let Item { input, output } = &self.plan.items[picture];
+            journal.doubt(journal.entry(input, output, made));
+        }
         let json = summary.to_json(self.plan.items.len(), devices, start.elapsed());
         let closed = journal.close().context("the journal; the same command goes on where it ended");
         let reported = report.map_or(Ok(()), |report| report.finish(json.clone()));
@@ -148,7 +151,7 @@ impl Stages<'_> {
             match decoded {
                 Ok(Next::Decoded(decoded)) => self.flow.decoded(decoded.placement.padded, *decoded),
                 Ok(Next::Left) => {}
-                Ok(Next::Done(entry)) => self.tell(Outcome { picture, result: Ok(Done::Skipped(entry)), facts }),
+                Ok(Next::Done(made)) => self.tell(Outcome { picture, result: Ok(Done::Skipped(made)), facts }),
                 Err(error) => self.tell(Outcome { picture, result: Err(error), facts }),
             }
         }
@@ -158,7 +161,7 @@ impl Stages<'_> {
         let Run { arguments, pipeline, .. } = self.run;
         if !arguments.overwrite {
             match self.journal.state(&item.input, &item.output, arguments.verify)? {
-                State::Done(entry) => return Ok(Next::Done(entry)),
+                State::Done(made) => return Ok(Next::Done(made)),
                 State::ToDo => {}
                 State::Foreign if item.output.is_dir() => {
                     bail!("its output {} is a directory; move that, or take another output", item.output.display())
@@ -198,7 +201,7 @@ impl Stages<'_> {
                 }
             }
             if let Some(remark) = translator.remark.take() {
-                self.telling.lock().expect(NO_PANIC).console.always(remark);
+                self.telling.lock().expect(NO_PANIC).remark(&remark);
             }
         }
     }
@@ -214,28 +217,21 @@ impl Stages<'_> {
         }
     }
 
-    fn write(&self, translated: Decoded, facts: &mut Facts) -> anyhow::Result<Entry> {
+    fn write(&self, translated: Decoded, facts: &mut Facts) -> anyhow::Result<Made> {
         let began = Instant::now();
-        let item = self.item(translated.picture);
-        let read = translated.stamp.clone();
-        let encoded = self.run.pipeline.encode(translated, Format::of(&item.output))?;
-        let entry = Entry {
-            output: self.journal.name(&item.output),
-            input: item.input.as_path().into(),
-            read,
-            by: self.journal.recipe(),
-            bytes: encoded.content.len() as u64,
-            sha256: sha256(&encoded.content),
-        };
-        let output = Unfinished::write(&item.output, &[&encoded.content])?;
-        let committed = self.commits.commit(entry.clone(), output);
+        let (picture, read) = (translated.picture, translated.stamp.clone());
+        let Item { input, output } = self.item(picture);
+        let encoded = self.run.pipeline.encode(translated, Format::of(output))?;
+        let made = Made { read, bytes: encoded.content.len() as u64, sha256: sha256(&encoded.content) };
+        let unfinished = Unfinished::write(output, &[&encoded.content])?;
+        let committed = self.commits.commit(self.journal.entry(input, output, made.clone()), unfinished);
         *facts = encoded.facts;
         facts.seconds.encode = began.elapsed().as_secs_f64();
         if committed.as_ref().is_err_and(|error| error.is_in_place) {
-            self.telling.lock().expect(NO_PANIC).doubtful.push(entry.clone());
+            self.telling.lock().expect(NO_PANIC).doubt(picture, made.clone());
         }
         committed.map_err(|error| anyhow!(error.error))?;
-        Ok(entry)
+        Ok(made)
     }
 
     fn item(&self, picture: usize) -> &Item {
@@ -268,109 +264,11 @@ const NO_PANIC: &str = "no thread panics while it tells";
 enum Next {
     Decoded(Box<Decoded>),
     /// An earlier run did it.
-    Done(Entry),
+    Done(Made),
     /// The run was stopped before it was begun.
     Left,
 }
 
 fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, name: String, work: impl FnOnce() + Send + 'scope) {
     Builder::new().name(name).spawn_scoped(scope, work).expect("threads can be started");
-}
-
-/// What a run tells on its way, picture by picture.
-struct Telling<'a> {
-    run: &'a Run<'a>,
-    console: &'a Console,
-    bar: indicatif::ProgressBar,
-    said: Instant,
-    summary: Summary,
-    entries: Vec<Entry>,
-    doubtful: Vec<Entry>,
-    report: Option<Report>,
-    /// Why the report has an end before the run's.
-    lost: Option<std::io::Error>,
-    /// Pictures of which something is known, by their place in the plan.
-    is_known: Vec<bool>,
-}
-
-/// All that was told.
-struct Told {
-    summary: Summary,
-    entries: Vec<Entry>,
-    doubtful: Vec<Entry>,
-    lost: Option<std::io::Error>,
-    left: usize,
-    report: Option<Report>,
-}
-
-impl<'a> Telling<'a> {
-    fn new(run: &'a Run<'a>, console: &'a Console, bar: indicatif::ProgressBar, report: Option<Report>) -> Self {
-        Self {
-            run,
-            console,
-            bar,
-            said: Instant::now(),
-            summary: Summary::default(),
-            entries: Vec::with_capacity(run.plan.items.len()),
-            doubtful: Vec::new(),
-            report,
-            lost: None,
-            is_known: vec![false; run.plan.items.len()],
-        }
-    }
-
-    /// Tells of a picture. Whether that was a failure too many.
-    fn tell(&mut self, outcome: Outcome) -> bool {
-        let Item { input, output } = &self.run.plan.items[outcome.picture];
-        self.bar.inc(1);
-        self.bar.set_message(format!("{:.1} pictures/s", self.bar.per_sec()));
-        if let Err(reason) = &outcome.result {
-            self.console.always(format!("failed: {}: {}", shown(input), format!("{reason:#}").trim_end()));
-        }
-        for remark in &outcome.facts.remarks {
-            self.console.say(format!("note: {}: {remark}", shown(input)));
-        }
-        self.summary.count(&outcome);
-        self.is_known[outcome.picture] = true;
-        if let Some(report) = &mut self.report
-            && let Err(error) = report.add(input, output, &outcome)
-        {
-            self.report = None;
-            self.lost = Some(error);
-        }
-        if let Ok(Done::Translated(entry) | Done::Skipped(entry)) = outcome.result {
-            self.entries.push(entry);
-        }
-        if !self.console.has_visible_bar() && self.said.elapsed() >= SAY_EVERY {
-            self.said = Instant::now();
-            let rate = self.bar.per_sec();
-            self.console.say(format!("{} of {}, {rate:.1} pictures/s", self.summary, self.run.plan.items.len()));
-        }
-        self.run.arguments.most_failures().is_some_and(|most| self.summary.failed >= most)
-    }
-
-    fn told(mut self) -> Told {
-        let left = self.is_known.iter().zip(&self.run.plan.items).filter(|(is_known, _)| !**is_known);
-        let mut count = 0;
-        for (_, Item { input, output }) in left {
-            count += 1;
-            if let Some(report) = &mut self.report
-                && let Err(error) = report.add_left(input, output)
-            {
-                self.report = None;
-                self.lost = Some(error);
-            }
-        }
-        let Self { summary, entries, doubtful, report, lost, .. } = self;
-        Told { summary, entries, doubtful, lost, left: count, report }
-    }
-}
-
-/// A path in a message: what could be mistaken for another line is escaped.
-fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
-    match text.chars().any(char::is_control) {
-        true => format!("{text:?}"),
-        false => text,
-    }
 }

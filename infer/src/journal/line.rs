@@ -71,6 +71,17 @@ pub struct Entry {
     pub sha256: Hash,
 }
 
+/// An [`Entry`] without what the plan and the run know, since there is one in memory for each of millions of pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The input.
+    pub read: Stamp,
+    /// Bytes of the translation.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: Hash,
+}
+
 /// What tells whether a file is still the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

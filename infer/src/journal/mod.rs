@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use program::files;
 
 pub use commit::{Commits, NotCommitted};
-pub use line::{Entry, Hash, Line, PathText, Recipe, RecipeName, Stamp, sha256};
+pub use line::{Entry, Hash, Line, Made, PathText, Recipe, RecipeName, Stamp, sha256};
 use line::{VERSION, hex, nanoseconds};
 
 /// The journal's name in the output directory.
@@ -67,8 +67,8 @@ pub struct Journal {
 /// What is to be done with a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Translated already, by the same recipe; the line as it is now.
-    Done(Entry),
+    /// Translated already, by the same recipe; with the input's stamp as it is now.
+    Done(Made),
     /// To be translated.
     ToDo,
     /// Something lies in its output's place of which no run says that it wrote it.
@@ -172,17 +172,18 @@ impl Journal {
             return Ok(State::ToDo);
         }
         let Some(read) = unchanged(&entry.read, input, verify)? else { return Ok(State::ToDo) };
-        Ok(State::Done(Entry { read, input: input.into(), ..entry.clone() }))
+        Ok(State::Done(Made { read, bytes: entry.bytes, sha256: entry.sha256 }))
     }
 
     /// What the output is called here.
-    pub fn name(&self, output: &Path) -> PathText {
+    fn name(&self, output: &Path) -> PathText {
         output.strip_prefix(&self.folder).unwrap_or(output).into()
     }
 
-    /// What the journal's lines call the recipe of this run.
-    pub fn recipe(&self) -> RecipeName {
-        self.recipe.recipe
+    /// The line of a translation by this run's recipe.
+    pub fn entry(&self, input: &Path, output: &Path, made: Made) -> Entry {
+        let Made { read, bytes, sha256 } = made;
+        Entry { output: self.name(output), input: input.into(), read, by: self.recipe.recipe, bytes, sha256 }
     }
 
     /// Readies the directory for new translations: removes what a killed run had begun in the folders of `outputs`, and
