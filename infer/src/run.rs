@@ -109,7 +109,7 @@ impl Run<'_> {
     fn flow(&self, translators: &[Translator]) -> Flow<Shape, Decoded, Decoded> {
         let batch = translators.iter().map(|translator| translator.batch).max().unwrap_or(1);
         let decoded = translators.len() * batch + self.jobs.decoders;
-        let translated = batch + self.jobs.encoders;
+        let translated = batch + self.jobs.encoders / 2;
         let limits = Limits { bytes: self.room, decoded, translated, batch };
         Flow::new(self.plan.items.len(), self.jobs.decoders, translators.len(), limits)
     }
