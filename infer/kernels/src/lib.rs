@@ -1,0 +1,17 @@
+//! Kernels for the CPU that ONNX Runtime calls in the place of its own, and the rewriting of a graph that puts them there.
+//!
+//! ONNX Runtime multiplies as fast as the machine can, so these multiply less: [`winograd`] convolves 3×3 with a quarter of
+//! the multiplications, [`norm`] goes to memory once for what was two or three nodes. [`rewrite`] finds where they fit.
+
+mod error;
+pub mod norm;
+mod operators;
+mod raw;
+pub mod rewrite;
+pub mod threads;
+pub mod winograd;
+
+pub use error::KernelError;
+pub use operators::DOMAIN;
+pub use raw::Machine;
+pub use rewrite::{CpuKernels, Plan};

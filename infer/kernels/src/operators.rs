@@ -1,0 +1,244 @@
+//! The kernels as operators of ONNX Runtime.
+//!
+//! Weights live here, not in the graph: a node says by number which layer it is.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ort::operator::{
+    BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
+    ShapeInferenceContext,
+};
+use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
+
+use crate::error::KernelError;
+use crate::norm::Norm;
+use crate::raw::Machine;
+use crate::threads::{First, Threads};
+use crate::winograd::{Scratch, Winograd};
+
+/// The operators' domain.
+pub const DOMAIN: &str = "cyclegan.kernels";
+/// The one of convolutions.
+pub(crate) const WINOGRAD: &str = "Winograd";
+/// The one of norms.
+pub(crate) const NORM: &str = "Norm";
+/// The one of norms with a sum.
+pub(crate) const NORM_ADD: &str = "NormAdd";
+/// The attribute that says which layer.
+pub(crate) const LAYER: &str = "layer";
+
+/// The layers that a rewritten graph calls.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    pub(crate) machine: Machine,
+    pub(crate) threads: usize,
+    pub(crate) convolutions: Vec<Winograd>,
+    pub(crate) norms: Vec<Norm>,
+    pub(crate) scratch: Scratch,
+}
+
+/// Hands layers to ONNX Runtime, which must be loaded.
+pub(crate) fn domain(layers: Layers) -> ort::Result<OperatorDomain> {
+    let layers = Arc::new(layers);
+    OperatorDomain::new(DOMAIN)?
+        .add(Convolution(layers.clone()))?
+        .add(Normalization { layers: layers.clone(), adds: false })?
+        .add(Normalization { layers, adds: true })
+}
+
+/// ONNX Runtime's own threads, as far as a kernel may use them.
+struct Session<'a> {
+    context: &'a ComputeContext,
+    count: usize,
+}
+
+impl Threads for Session<'_> {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn each(&self, tasks: usize, task: &(dyn Fn(usize) -> Result<(), KernelError> + Sync)) -> Result<(), KernelError> {
+        let first = First::default();
+        // A panic must not cross into C++.
+        let guarded = |place| {
+            let result = catch_unwind(AssertUnwindSafe(|| task(place)));
+            first.keep(result.unwrap_or_else(|panic| Err(fault(&*panic))));
+        };
+        let started = self.context.par_for(tasks, tasks, guarded);
+        started.map_err(|error| KernelError::Fault(error.to_string()))?;
+        first.result()
+    }
+}
+
+fn fault(panic: &(dyn Any + Send)) -> KernelError {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    KernelError::Fault(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned())
+}
+
+/// What a callback computes, with its errors and panics as ONNX Runtime's.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> ort::Result<T> {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(&*panic).into()));
+    result.map_err(|failure| match failure {
+        Failure::Kernel(error) => ort::Error::new(error.to_string()),
+        Failure::Runtime(error) => error,
+    })
+}
+
+enum Failure {
+    Kernel(KernelError),
+    Runtime(ort::Error),
+}
+
+impl From<KernelError> for Failure {
+    fn from(error: KernelError) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl From<ort::Error> for Failure {
+    fn from(error: ort::Error) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+/// Images, channels, rows and columns.
+fn shape(shape: &Shape) -> Result<[usize; 4], KernelError> {
+    let sides: Vec<usize> = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
+    sides.try_into().map_err(|_| KernelError::Shape)
+}
+
+fn missing() -> Failure {
+    KernelError::Fault("an input or output is missing".into()).into()
+}
+
+/// The layer that a node names.
+fn layer(context: &KernelContext<'_>, count: usize) -> Result<usize, Failure> {
+    let layer = context.get::<i64>(LAYER).and_then(|layer| usize::try_from(layer).ok());
+    layer.filter(|layer| *layer < count).ok_or_else(|| KernelError::Fault("a node names no layer".into()).into())
+}
+
+/// `Winograd`: a [`Winograd`] each.
+struct Convolution(Arc<Layers>);
+
+impl Operator for Convolution {
+    type Kernel<'attr> = BoxedKernel<'attr>;
+
+    fn name(&self) -> &str {
+        WINOGRAD
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [OperatorInput::required(TensorElementType::Float32)]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::required(TensorElementType::Float32)]
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<BoxedKernel<'attr>> {
+        let layers = self.0.clone();
+        let number = guarded(|| layer(context, layers.convolutions.len()))?;
+        Ok(Box::new(move |context: &ComputeContext| {
+            guarded(|| {
+                let winograd = &layers.convolutions[number];
+                let input = context.input(0)?.ok_or_else(missing)?;
+                let (sides, input) = input.try_extract_tensor::<f32>()?;
+                let [images, channels, rows, columns] = shape(sides)?;
+                let (inputs, outputs) = winograd.channels();
+                if channels != inputs {
+                    return Err(KernelError::Shape.into());
+                }
+                let [out_rows, out_columns] = winograd.output_size([rows, columns])?;
+                let sides = [images, outputs, out_rows, out_columns].map(|side| side as i64);
+                let mut output = context.output(0, sides)?.ok_or_else(missing)?;
+                let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+                let threads = Session { context, count: layers.threads };
+                Ok(winograd.run(input, [images, rows, columns], output, &layers.scratch, &threads)?)
+            })
+        }))
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
+        let number = usize::try_from(context.attr::<i64>(LAYER)?).unwrap_or(usize::MAX);
+        let inputs = context.inputs();
+        let (Some(winograd), Some(ValueType::Tensor { ty, shape, dimension_symbols })) =
+            (self.0.convolutions.get(number), inputs.first())
+        else {
+            return Ok(());
+        };
+        if shape.len() != 4 {
+            return Ok(());
+        }
+        let padding = winograd.padding();
+        let side = |side: i64, more: usize| if side < 0 { -1 } else { side + more as i64 - 2 };
+        let more = [padding.top + padding.bottom, padding.left + padding.right];
+        let sides = [shape[0], winograd.channels().1 as i64, side(shape[2], more[0]), side(shape[3], more[1])];
+        // The symbol of a side that stays the same is still true.
+        let symbol = |place: usize, stays: bool| match dimension_symbols.get(place) {
+            Some(symbol) if stays => symbol.clone(),
+            _ => String::new(),
+        };
+        let symbols = [symbol(0, true), String::new(), symbol(2, more[0] == 2), symbol(3, more[1] == 2)];
+        let output = ValueType::Tensor {
+            ty: *ty,
+            shape: Shape::new(sides),
+            dimension_symbols: SymbolicDimensions::new(symbols),
+        };
+        context.set_output(0, &output)
+    }
+}
+
+/// `Norm` and `NormAdd`: a [`Norm`] each.
+struct Normalization {
+    layers: Arc<Layers>,
+    adds: bool,
+}
+
+impl Operator for Normalization {
+    type Kernel<'attr> = BoxedKernel<'attr>;
+
+    fn name(&self) -> &str {
+        if self.adds { NORM_ADD } else { NORM }
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        (0..1 + usize::from(self.adds)).map(|_| OperatorInput::required(TensorElementType::Float32))
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::required(TensorElementType::Float32)]
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<BoxedKernel<'attr>> {
+        let (layers, adds) = (self.layers.clone(), self.adds);
+        let number = guarded(|| layer(context, layers.norms.len()))?;
+        Ok(Box::new(move |context: &ComputeContext| {
+            guarded(|| {
+                let norm = &layers.norms[number];
+                let input = context.input(0)?.ok_or_else(missing)?;
+                let (sides, input) = input.try_extract_tensor::<f32>()?;
+                let sides = sides.clone();
+                let [images, channels, rows, columns] = shape(&sides)?;
+                let carried = if adds { Some(context.input(1)?.ok_or_else(missing)?) } else { None };
+                let carried = carried.as_ref().map(|carried| carried.try_extract_tensor::<f32>()).transpose()?;
+                if channels != norm.scale.len() || carried.is_some_and(|(other, _)| *other != sides) {
+                    return Err(KernelError::Shape.into());
+                }
+                let mut output = context.output(0, sides)?.ok_or_else(missing)?;
+                let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+                let threads = Session { context, count: layers.threads };
+                let carried = carried.map(|(_, carried)| carried);
+                Ok(norm.run(layers.machine, input, [images, rows * columns], carried, output, &threads)?)
+            })
+        }))
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
+        match context.inputs().first() {
+            Some(input) => context.set_output(0, input),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A plan, carried out: the graph with its new nodes, and the operators that these call.
+
+use std::collections::HashSet;
+use std::thread;
+
+use models_onnx::proto::{
+    AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+};
+use ort::operator::OperatorDomain;
+use prost::Message;
+
+use super::index::{Index, floats_of};
+use super::{Kernel, Plan, Replacement};
+use crate::error::KernelError;
+use crate::norm::Norm;
+use crate::operators::{DOMAIN, LAYER, Layers, NORM, NORM_ADD, WINOGRAD, domain};
+use crate::raw::Machine;
+use crate::winograd::{Problem, Scratch, Winograd};
+
+/// Why a plan cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// There is no memory for transformed weights.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The operators cannot be registered.
+    #[error("ONNX Runtime refuses the kernels: {0}")]
+    Runtime(#[from] ort::Error),
+}
+
+/// A model for ONNX Runtime, with what it calls.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// The graph, in a file's form, without the weights that moved.
+    pub model: Vec<u8>,
+    layers: Layers,
+}
+
+impl Rewritten {
+    /// The operators, for ONNX Runtime, which must be loaded.
+    ///
+    /// # Errors
+    /// If it refuses them.
+    pub fn operators(self) -> Result<(Vec<u8>, OperatorDomain), ApplyError> {
+        Ok((self.model, domain(self.layers)?))
+    }
+}
+
+impl Plan {
+    /// Carries the plan out for the model that it was made of.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    ///
+    /// # Panics
+    /// If it was made of another model.
+    pub fn apply(&self, model: &ModelProto, machine: Machine, threads: usize) -> Result<Rewritten, ApplyError> {
+        let graph = model.graph.as_ref().expect("the plan is of a graph");
+        let index = Index::new(graph);
+        let layers = self.layers(&index, machine, threads)?;
+        let model = ModelProto {
+            graph: Some(self.graph(graph, &index)),
+            opset_import: [&model.opset_import[..], &[OperatorSetIdProto { domain: DOMAIN.into(), version: 1 }]]
+                .concat(),
+            // Everything else; the graph is not copied for it.
+            ir_version: model.ir_version,
+            producer_name: model.producer_name.clone(),
+            producer_version: model.producer_version.clone(),
+            domain: model.domain.clone(),
+            model_version: model.model_version,
+            doc_string: model.doc_string.clone(),
+            metadata_props: model.metadata_props.clone(),
+            functions: model.functions.clone(),
+        };
+        Ok(Rewritten { model: model.encode_to_vec(), layers })
+    }
+
+    fn graph(&self, graph: &GraphProto, index: &Index<'_>) -> GraphProto {
+        let replaced: HashSet<usize> =
+            self.replacements.iter().flat_map(|replacement| &replacement.nodes).copied().collect();
+        let (mut convolutions, mut norms) = (0.., 0..);
+        let mut new: Vec<(usize, NodeProto)> = self
+            .replacements
+            .iter()
+            .map(|replacement| {
+                let numbers =
+                    if matches!(replacement.kernel, Kernel::Winograd { .. }) { &mut convolutions } else { &mut norms };
+                let last = *replacement.nodes.iter().max().expect("it replaces something");
+                (last, replacement.node(numbers.next().expect("there are enough numbers"), index))
+            })
+            .collect();
+        let kept = graph.node.iter().enumerate().filter(|(place, _)| !replaced.contains(place));
+        new.extend(kept.map(|(place, node)| (place, node.clone())));
+        new.sort_by_key(|(place, _)| *place);
+        let is_kept = |tensor: &&TensorProto| index.is_needed_beside(&tensor.name, &replaced);
+        let made: HashSet<&str> = new.iter().flat_map(|(_, node)| &node.output).map(String::as_str).collect();
+        let value_info = graph.value_info.iter().filter(|value| made.contains(value.name.as_str())).cloned().collect();
+        GraphProto {
+            initializer: graph.initializer.iter().filter(is_kept).cloned().collect(),
+            value_info,
+            node: new.into_iter().map(|(_, node)| node).collect(),
+            name: graph.name.clone(),
+            doc_string: graph.doc_string.clone(),
+            input: graph.input.clone(),
+            output: graph.output.clone(),
+            quantization_annotation: graph.quantization_annotation.clone(),
+            sparse_initializer: graph.sparse_initializer.clone(),
+            metadata_props: graph.metadata_props.clone(),
+        }
+    }
+
+    fn layers(&self, index: &Index<'_>, machine: Machine, threads: usize) -> Result<Layers, KernelError> {
+        let tensor = |name: &str| index.floats(name).expect("the plan is of this graph").0;
+        let norms = self.replacements.iter().filter_map(|replacement| match &replacement.kernel {
+            Kernel::Norm { scale, bias, epsilon, relu } => Some(Norm {
+                scale: floats_of(tensor(scale)),
+                bias: floats_of(tensor(bias)),
+                epsilon: *epsilon,
+                relu: *relu,
+            }),
+            Kernel::Winograd { .. } => None,
+        });
+        let kernels: Vec<&Kernel> = self.replacements.iter().map(|replacement| &replacement.kernel).collect();
+        let convolutions: Vec<&Kernel> =
+            kernels.into_iter().filter(|kernel| matches!(kernel, Kernel::Winograd { .. })).collect();
+        let transform = |kernel: &Kernel| match (kernel, self.tiles) {
+            (Kernel::Winograd { weight, bias, channels: [inputs, outputs], padding, relu }, Some(tiles)) => {
+                let (weights, bias) = (floats_of(tensor(weight)), bias.as_deref().map(|bias| floats_of(tensor(bias))));
+                let (inputs, outputs, padding, relu) = (*inputs, *outputs, *padding, *relu);
+                let problem = Problem { inputs, outputs, weights: &weights, bias: bias.as_deref(), padding, relu };
+                Some(Winograd::new(machine, tiles, &problem))
+            }
+            _ => None,
+        };
+        // A program that loads a model waits for this: with all threads.
+        let share = convolutions.len().div_ceil(threads.max(1)).max(1);
+        let convolutions = thread::scope(|scope| {
+            let parts = convolutions.chunks(share).map(|part| {
+                scope.spawn(move || part.iter().filter_map(|kernel| transform(kernel)).collect::<Vec<_>>())
+            });
+            let parts: Vec<_> = parts.collect();
+            let done = parts.into_iter().flat_map(|part| part.join().expect("weights are as many as was checked"));
+            done.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(Layers {
+            machine,
+            threads: threads.max(1),
+            convolutions,
+            norms: norms.collect(),
+            scratch: Scratch::default(),
+        })
+    }
+}
+
+impl Replacement {
+    fn node(&self, layer: i64, index: &Index<'_>) -> NodeProto {
+        let op_type = match (&self.kernel, self.inputs.len()) {
+            (Kernel::Winograd { .. }, _) => WINOGRAD,
+            (Kernel::Norm { .. }, 2) => NORM_ADD,
+            (Kernel::Norm { .. }, _) => NORM,
+        };
+        let attribute =
+            AttributeProto { name: LAYER.into(), r#type: AttributeType::Int.into(), i: layer, ..Default::default() };
+        let last = *self.nodes.iter().max().expect("it replaces something");
+        NodeProto {
+            name: index.node(last).name.clone(),
+            op_type: op_type.into(),
+            domain: DOMAIN.into(),
+            input: self.inputs.clone(),
+            output: vec![self.output.clone()],
+            attribute: vec![attribute],
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The graph, rewritten at load: nodes that a kernel does better are replaced, all others stay as they are. The file never changes.
+
+mod apply;
+mod index;
+mod patterns;
+
+use std::fmt;
+use std::str::FromStr;
+
+use models_onnx::proto::ModelProto;
+
+use crate::winograd::{Padding, Tiles};
+pub use apply::{ApplyError, Rewritten};
+use index::Index;
+
+/// Which kernels may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CpuKernels {
+    /// Those that win on this machine.
+    #[default]
+    Auto,
+    /// ONNX Runtime's only.
+    Off,
+    /// Convolutions by `F(4×4, 3×3)`.
+    Winograd4,
+    /// Convolutions by `F(6×6, 3×3)`.
+    Winograd6,
+}
+
+impl CpuKernels {
+    /// All of them, with their names.
+    const NAMES: [(&str, Self); 4] =
+        [("auto", Self::Auto), ("off", Self::Off), ("winograd4", Self::Winograd4), ("winograd6", Self::Winograd6)];
+
+    /// The tiles of convolutions; none where there are to be no kernels.
+    fn tiles(self) -> Option<Tiles> {
+        match self {
+            Self::Off => None,
+            Self::Auto | Self::Winograd4 => Some(Tiles::Four),
+            Self::Winograd6 => Some(Tiles::Six),
+        }
+    }
+}
+
+impl fmt::Display for CpuKernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.iter().find(|(_, kernels)| kernels == self);
+        f.pad(name.expect("each has a name").0)
+    }
+}
+
+impl FromStr for CpuKernels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::NAMES.iter().find(|(name, _)| *name == text);
+        known
+            .map(|(_, kernels)| *kernels)
+            .ok_or_else(|| format!("`{text}` is none; use auto, off, winograd4 or winograd6"))
+    }
+}
+
+/// What becomes of the nodes that a kernel might do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    tiles: Option<Tiles>,
+    replacements: Vec<Replacement>,
+    decisions: Vec<Decision>,
+}
+
+/// What becomes of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Its name, or that of its output where it has none.
+    pub node: String,
+    /// Its operator.
+    pub operator: String,
+    /// What replaces it, or why nothing does.
+    pub replaced: Result<String, String>,
+}
+
+/// A node in the place of others.
+#[derive(Clone, Debug, PartialEq)]
+struct Replacement {
+    /// The nodes that it stands for, by their places; it takes that of the last.
+    nodes: Vec<usize>,
+    /// What it reads.
+    inputs: Vec<String>,
+    output: String,
+    kernel: Kernel,
+}
+
+/// What a replacement computes. Weights are the names of constants.
+#[derive(Clone, Debug, PartialEq)]
+enum Kernel {
+    Winograd { weight: String, bias: Option<String>, channels: [usize; 2], padding: Padding, relu: bool },
+    Norm { scale: String, bias: String, epsilon: f32, relu: bool },
+}
+
+impl Plan {
+    /// Looks for what can be replaced.
+    pub fn new(model: &ModelProto, kernels: CpuKernels) -> Self {
+        let mut plan = Self { tiles: kernels.tiles(), replacements: Vec::new(), decisions: Vec::new() };
+        let Some(graph) = model.graph.as_ref().filter(|_| plan.tiles.is_some()) else { return plan };
+        let index = Index::new(graph);
+        for (place, node) in graph.node.iter().enumerate() {
+            let Some(found) = patterns::find(&index, place) else { continue };
+            let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
+            let decision = |replaced| Decision {
+                node: name.cloned().unwrap_or_default(),
+                operator: node.op_type.clone(),
+                replaced,
+            };
+            let decision = match found {
+                Ok(replacement) => {
+                    let decision = decision(Ok(replacement.describe(plan.tiles)));
+                    plan.replacements.push(replacement);
+                    decision
+                }
+                Err(reason) => decision(Err(reason)),
+            };
+            plan.decisions.push(decision);
+        }
+        plan
+    }
+
+    /// What becomes of each node that a kernel might do, in the graph's order.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// Whether anything is replaced.
+    pub fn is_empty(&self) -> bool {
+        self.replacements.is_empty()
+    }
+}
+
+impl Replacement {
+    fn describe(&self, tiles: Option<Tiles>) -> String {
+        match &self.kernel {
+            Kernel::Winograd { padding, relu, .. } => {
+                let tile = if tiles == Some(Tiles::Six) { "F(6×6, 3×3)" } else { "F(4×4, 3×3)" };
+                let folded = if self.nodes.len() > usize::from(*relu) + 1 { " with its padding" } else { "" };
+                let relu = if *relu { " and rectifier" } else { "" };
+                let fill = match padding.fill {
+                    crate::winograd::Fill::Reflect => ", reflected",
+                    crate::winograd::Fill::Zero => "",
+                };
+                format!("Winograd {tile}{folded}{fill}{relu}")
+            }
+            Kernel::Norm { relu, .. } => match (relu, self.inputs.len()) {
+                (_, 2) => "norm with the sum after it".into(),
+                (true, _) => "norm with the rectifier after it".into(),
+                (false, _) => "norm".into(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

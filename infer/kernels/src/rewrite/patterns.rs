@@ -1,0 +1,195 @@
+//! What is recognised, and what it becomes.
+//!
+//! | nodes | kernel |
+//! | --- | --- |
+//! | (`Pad`) `Conv` 3×3 (`Relu`) | convolution by Winograd's filtering |
+//! | `InstanceNormalization` (`Relu`) | norm |
+//! | `InstanceNormalization` `Add` | norm with the sum |
+//!
+//! What stands in brackets is folded in where nothing else reads the value between.
+
+use models_onnx::proto::{AttributeProto, NodeProto};
+
+use super::index::Index;
+use super::{Kernel, Replacement};
+use crate::winograd::{Fill, Padding};
+
+/// Fewer channels than this, and the maps cost more than the products save.
+const FEWEST: usize = 16;
+
+/// What a node becomes, or why it stays; none for one that no kernel is for.
+pub(super) fn find(index: &Index<'_>, place: usize) -> Option<Result<Replacement, String>> {
+    let node = index.node(place);
+    if !node.domain.is_empty() && node.domain != "ai.onnx" {
+        return None;
+    }
+    match node.op_type.as_str() {
+        "Conv" => Some(convolution(index, place)),
+        "InstanceNormalization" => Some(norm(index, place)),
+        _ => None,
+    }
+}
+
+fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
+    let node = index.node(place);
+    let ([input, weight, ..], [output]) = (&node.input[..], &node.output[..]) else { return no("it is incomplete") };
+    let (_, shape) = index.floats(weight)?;
+    let [outputs, inputs, 3, 3] = shape[..] else { return no("its kernel is not 3×3") };
+    for (name, one) in [("strides", "stride"), ("dilations", "dilation")] {
+        if ints(node, name).is_some_and(|steps| steps.iter().any(|step| *step != 1)) {
+            return Err(format!("its {one} is not 1"));
+        }
+    }
+    if attribute(node, "group").is_some_and(|group| group.i != 1) {
+        return no("its channels are in groups");
+    }
+    if attribute(node, "auto_pad").is_some_and(|kind| kind.s != "NOTSET") {
+        return no("its padding follows from the picture's size");
+    }
+    if inputs.min(outputs) < FEWEST {
+        return Err(format!("of {inputs} to {outputs} channels, it has too few for it to pay"));
+    }
+    let bias = match node.input.get(2).filter(|bias| !bias.is_empty()) {
+        Some(bias) if index.floats(bias)?.1 == [outputs] => Some(bias.clone()),
+        Some(_) => return no("its bias is of another shape"),
+        None => None,
+    };
+    let own: Option<Vec<usize>> = match ints(node, "pads") {
+        None => Some(vec![0; 4]),
+        Some(pads) => pads.iter().map(|&pad| usize::try_from(pad).ok()).collect(),
+    };
+    let Some([top, left, bottom, right]) = own.as_deref() else { return no("its padding is not four sizes") };
+    let mut padding = Padding { top: *top, left: *left, bottom: *bottom, right: *right, fill: Fill::Zero };
+    let mut nodes = vec![place];
+    let mut from = input;
+    if padding == Padding::all(0, Fill::Zero)
+        && index.only_user(input) == Some(place)
+        && let Some(before) = index.maker(input)
+        && let Some(folded) = pad(index, index.node(before))
+    {
+        padding = folded;
+        nodes.insert(0, before);
+        from = &index.node(before).input[0];
+    }
+    let (output, relu) = rectified(index, output, &mut nodes);
+    let (weight, channels) = (weight.clone(), [inputs, outputs]);
+    let kernel = Kernel::Winograd { weight, bias, channels, padding, relu };
+    Ok(Replacement { nodes, inputs: vec![from.clone()], output, kernel })
+}
+
+/// What a node pads rows and columns with, where that can be folded in.
+fn pad(index: &Index<'_>, node: &NodeProto) -> Option<Padding> {
+    let fill = match attribute(node, "mode").map(|mode| &mode.s[..]) {
+        Some(b"reflect") => Fill::Reflect,
+        None | Some(b"constant") if index.is_zero(node.input.get(2)) => Fill::Zero,
+        _ => return None,
+    };
+    let has_axes = node.input.get(3).is_some_and(|axes| !axes.is_empty());
+    if node.op_type != "Pad" || !node.domain.is_empty() || has_axes {
+        return None;
+    }
+    let sizes: Vec<usize> = index
+        .integers(node.input.get(1)?)?
+        .into_iter()
+        .map(|size| usize::try_from(size).ok())
+        .collect::<Option<_>>()?;
+    let [0, 0, top, left, 0, 0, bottom, right] = sizes[..] else { return None };
+    Some(Padding { top, left, bottom, right, fill })
+}
+
+fn norm(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
+    let node = index.node(place);
+    let ([input, scale, bias], [output]) = (&node.input[..], &node.output[..]) else { return no("it is incomplete") };
+    let (_, shape) = index.floats(scale)?;
+    if index.floats(bias)?.1 != shape {
+        return no("its scale and bias are of different shapes");
+    }
+    if !is_picture(index, input) {
+        return no("it follows no convolution, so that it may norm something else than pictures");
+    }
+    let (scale, bias) = (scale.clone(), bias.clone());
+    let epsilon = attribute(node, "epsilon").map_or(1e-5, |epsilon| epsilon.f);
+    let mut nodes = vec![place];
+    let (mut inputs, mut to) = (vec![input.clone()], output.clone());
+    let mut relu = false;
+    if let Some((sum, carried)) = sum(index, output) {
+        nodes.push(sum);
+        inputs.push(carried);
+        to.clone_from(&index.node(sum).output[0]);
+    } else {
+        (to, relu) = rectified(index, &to, &mut nodes);
+    }
+    Ok(Replacement { nodes, inputs, output: to, kernel: Kernel::Norm { scale, bias, epsilon, relu } })
+}
+
+/// Whether a value is what a convolution of pictures gives.
+fn is_picture(index: &Index<'_>, value: &str) -> bool {
+    let maker = index.maker(value).map(|maker| index.node(maker));
+    let convolves = |node: &&NodeProto| ["Conv", "ConvTranspose"].contains(&node.op_type.as_str());
+    let weight = maker.filter(convolves).and_then(|node| node.input.get(1));
+    weight.and_then(|weight| index.floats(weight).ok()).is_some_and(|(_, shape)| shape.len() == 4)
+}
+
+/// The sum after a norm, and its other term: where that is what the norm's branch began with, so that both have one shape.
+fn sum(index: &Index<'_>, value: &str) -> Option<(usize, String)> {
+    let sum = index.only_user(value)?;
+    let node = index.node(sum);
+    let ([one, other], "Add", "") = (&node.input[..], node.op_type.as_str(), node.domain.as_str()) else { return None };
+    let carried = if one == value { other } else { one };
+    branch_keeps_shape(index, value, carried).then(|| (sum, carried.clone()))
+}
+
+/// Whether `value` is made of `origin` by steps that keep rows and columns, and has as many channels in the end.
+fn branch_keeps_shape(index: &Index<'_>, value: &str, origin: &str) -> bool {
+    let (mut value, mut channels) = (value, None);
+    while value != origin {
+        let Some(maker) = index.maker(value) else { return false };
+        let node = index.node(maker);
+        match node.op_type.as_str() {
+            "InstanceNormalization" | "Relu" => {}
+            "Conv" => match convolution(index, maker) {
+                Ok(Replacement { inputs, kernel: Kernel::Winograd { channels: [from, to], padding, .. }, .. }) => {
+                    if channels.is_some_and(|(first, _)| first != to)
+                        || [padding.top + padding.bottom, padding.left + padding.right] != [2, 2]
+                    {
+                        return false;
+                    }
+                    channels = Some((from, channels.map_or(to, |(_, last)| last)));
+                    match index.maker(&node.input[0]) {
+                        Some(before) if inputs[0] != node.input[0] => value = &index.node(before).input[0],
+                        _ => value = &node.input[0],
+                    }
+                    continue;
+                }
+                _ => return false,
+            },
+            _ => return false,
+        }
+        value = &node.input[0];
+    }
+    channels.is_some_and(|(first, last)| first == last)
+}
+
+/// A value's rectified one, where nobody needs it as it is.
+fn rectified(index: &Index<'_>, value: &str, nodes: &mut Vec<usize>) -> (String, bool) {
+    let user = index.only_user(value).map(|user| (user, index.node(user)));
+    match user {
+        Some((user, node)) if node.op_type == "Relu" && node.domain.is_empty() => {
+            nodes.push(user);
+            (node.output[0].clone(), true)
+        }
+        _ => (value.to_owned(), false),
+    }
+}
+
+fn no<T>(reason: &str) -> Result<T, String> {
+    Err(reason.to_owned())
+}
+
+fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
+}
+
+fn ints<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
+    attribute(node, name).map(|attribute| attribute.ints.as_slice())
+}

@@ -1,0 +1,326 @@
+//! Convolutions of 3×3 by Winograd's minimal filtering: the picture in overlapping tiles, each multiplied at points.
+//!
+//! ```text
+//! input ──▶ points of tiles ──▶ a matrix product at each point ──▶ sums ──▶ output
+//! weights ─▶ points, once ──────▲
+//! ```
+//!
+//! A task is a band of tile rows. Its tiles lie in panels of two vectors, channel after channel, so that a product reads
+//! inputs and weights from the first number to the last. Sums over channels are made in blocks, each from zero: that is what keeps the
+//! error low. What a task computes does not depend on the others, so results are the same with any number of threads.
+
+mod input;
+mod output;
+mod padding;
+mod product;
+mod tile;
+
+use std::sync::Mutex;
+
+pub use padding::{Fill, Padding};
+
+use crate::error::KernelError;
+use crate::raw::{Bands, Machine, Vector, Work, dispatch};
+use crate::threads::Threads;
+use tile::{Four, Six, Tile};
+
+/// Outputs of a tile, in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tiles {
+    /// `F(4×4, 3×3)`.
+    Four,
+    /// `F(6×6, 3×3)`: fewer multiplications, twice the memory and the error.
+    Six,
+}
+
+/// What a convolution is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem<'a> {
+    /// Channels in.
+    pub inputs: usize,
+    /// Channels out.
+    pub outputs: usize,
+    /// `[outputs, inputs, 3, 3]`.
+    pub weights: &'a [f32],
+    /// One for each output.
+    pub bias: Option<&'a [f32]>,
+    /// Around the picture.
+    pub padding: Padding,
+    /// Whether what is below zero becomes zero.
+    pub relu: bool,
+}
+
+/// A convolution, ready for a machine.
+#[derive(Debug)]
+pub struct Winograd {
+    machine: Machine,
+    tiles: Tiles,
+    inputs: usize,
+    outputs: usize,
+    padding: Padding,
+    relu: bool,
+    bias: Vec<f32>,
+    /// `[points, panels of outputs, inputs, outputs of a panel]`; zeros fill the last panel.
+    weights: Vec<f32>,
+}
+
+/// Floats between the planes of two points beyond what they hold: without them, all would lie in the same few sets of a cache.
+const APART: usize = 48;
+
+/// Tiles of a task, about: enough that weights are read seldom.
+const TILES: usize = 64;
+
+/// Numbers that the sums of a task may be; they must stay in a cache until they are transformed back.
+const SUMS: usize = 160 << 10;
+
+impl Winograd {
+    /// Transforms the weights.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    ///
+    /// # Panics
+    /// If weights or bias are not as many as the channels say.
+    pub fn new(machine: Machine, tiles: Tiles, problem: &Problem<'_>) -> Result<Self, KernelError> {
+        let &Problem { inputs, outputs, weights, bias, padding, relu } = problem;
+        assert_eq!(weights.len(), 9 * inputs * outputs, "nine weights for each pair of channels");
+        let bias = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
+        assert_eq!(bias.len(), outputs, "a bias for each output");
+        let mut this = Self { machine, tiles, inputs, outputs, padding, relu, bias, weights: Vec::new() };
+        this.weights = memory(this.points() * outputs.next_multiple_of(this.rows()) * inputs)?;
+        match tiles {
+            Tiles::Four => this.transform_weights::<Four, 6, 4>(weights),
+            Tiles::Six => this.transform_weights::<Six, 8, 6>(weights),
+        }
+        Ok(this)
+    }
+
+    fn transform_weights<T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(&mut self, weights: &[f32]) {
+        let rows = self.rows();
+        let (inputs, plane) = (self.inputs, self.outputs.next_multiple_of(rows) * self.inputs);
+        for (place, kernel) in weights.chunks_exact(9).enumerate() {
+            let (output, input) = (place / inputs, place % inputs);
+            let at = (output / rows * inputs + input) * rows + output % rows;
+            let columns = T::WEIGHTS.map(|map| {
+                [0, 1, 2].map(|column| (0..3).map(|row| map[row] * f64::from(kernel[3 * row + column])).sum::<f64>())
+            });
+            for (row, column) in columns.iter().enumerate() {
+                for (number, map) in T::WEIGHTS.iter().enumerate() {
+                    let weight: f64 = map.iter().zip(column).map(|(map, number)| map * number).sum();
+                    self.weights[(row * POINTS + number) * plane + at] = weight as f32;
+                }
+            }
+        }
+    }
+
+    fn points(&self) -> usize {
+        match self.tiles {
+            Tiles::Four => 6 * 6,
+            Tiles::Six => 8 * 8,
+        }
+    }
+
+    fn side(&self) -> usize {
+        match self.tiles {
+            Tiles::Four => 4,
+            Tiles::Six => 6,
+        }
+    }
+
+    /// Outputs of a panel of weights.
+    fn rows(&self) -> usize {
+        let mut rows = 0;
+        dispatch(self.machine, Rows(&mut rows));
+        rows
+    }
+
+    /// Channels in, and out.
+    pub fn channels(&self) -> (usize, usize) {
+        (self.inputs, self.outputs)
+    }
+
+    /// Around the picture.
+    pub fn padding(&self) -> Padding {
+        self.padding
+    }
+
+    /// Rows and columns of what comes out.
+    ///
+    /// # Errors
+    /// If the picture is smaller than its padding asks for, or than the kernel with it.
+    pub fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
+        self.padding.output_size(size)
+    }
+
+    /// Convolves `[images, inputs, rows, columns]` numbers into `[images, outputs, …]`.
+    ///
+    /// # Errors
+    /// If sizes do not fit, there is no memory, or the threads fail.
+    pub fn run(
+        &self,
+        input: &[f32],
+        [images, rows, columns]: [usize; 3],
+        output: &mut [f32],
+        scratch: &Scratch,
+        threads: &dyn Threads,
+    ) -> Result<(), KernelError> {
+        let [out_rows, out_columns] = self.output_size([rows, columns])?;
+        let shape = [images, self.outputs, out_rows, out_columns];
+        if input.len() != images * self.inputs * rows * columns || output.len() != shape.iter().product::<usize>() {
+            return Err(KernelError::Shape);
+        }
+        if output.is_empty() {
+            return Ok(());
+        }
+        let side = self.side();
+        let (down, across) = (out_rows.div_ceil(side), out_columns.div_ceil(side));
+        // As many tasks for each thread, and for each about as many tiles as are good for a product.
+        let wanted = (down * across).div_ceil(TILES).next_multiple_of(threads.count()).min(down);
+        let high = down.div_ceil(wanted);
+        let bands = Bands::new(output, shape, high * side);
+        let image = self.inputs * rows * columns;
+        threads.each(bands.len(), &|place| {
+            let mut numbers = scratch.take();
+            let band = bands.take(place);
+            let input = &input[band.image * image..][..image];
+            let mut result = Ok(());
+            let task = Task {
+                winograd: self,
+                input,
+                size: [rows, columns],
+                across,
+                columns: out_columns,
+                band,
+                scratch: &mut numbers,
+                result: &mut result,
+            };
+            dispatch(self.machine, task);
+            scratch.give_back(numbers);
+            result
+        })
+    }
+}
+
+struct Rows<'a>(&'a mut usize);
+
+impl Work for Rows<'_> {
+    fn run<V: Vector>(self) {
+        *self.0 = V::ROWS;
+    }
+}
+
+/// Memory that tasks work in, kept from one to the next.
+#[derive(Debug, Default)]
+pub struct Scratch(Mutex<Vec<Vec<f32>>>);
+
+impl Scratch {
+    fn take(&self) -> Vec<f32> {
+        self.0.lock().map(|mut free| free.pop()).ok().flatten().unwrap_or_default()
+    }
+
+    fn give_back(&self, numbers: Vec<f32>) {
+        if let Ok(mut free) = self.0.lock() {
+            free.push(numbers);
+        }
+    }
+}
+
+/// So many zeros.
+fn memory(count: usize) -> Result<Vec<f32>, KernelError> {
+    let mut numbers = Vec::new();
+    grow(&mut numbers, count)?;
+    Ok(numbers)
+}
+
+fn grow(numbers: &mut Vec<f32>, count: usize) -> Result<(), KernelError> {
+    let more = count.saturating_sub(numbers.len());
+    numbers.try_reserve_exact(more).map_err(|_| KernelError::Memory { bytes: count.saturating_mul(4) })?;
+    numbers.resize(count.max(numbers.len()), 0.0);
+    Ok(())
+}
+
+/// A band of tile rows.
+struct Task<'a> {
+    winograd: &'a Winograd,
+    /// One image.
+    input: &'a [f32],
+    /// Its rows and columns.
+    size: [usize; 2],
+    /// Tiles in a row of them.
+    across: usize,
+    /// Columns of the output.
+    columns: usize,
+    band: crate::raw::Band<'a>,
+    scratch: &'a mut Vec<f32>,
+    result: &'a mut Result<(), KernelError>,
+}
+
+impl Work for Task<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        match self.winograd.tiles {
+            Tiles::Four => self.run_with::<V, Four, 6, 4>(),
+            Tiles::Six => self.run_with::<V, Six, 8, 6>(),
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(mut self) {
+        let Winograd { inputs, outputs, .. } = *self.winograd;
+        let (points, panel) = (POINTS * POINTS, 2 * V::LANES);
+        let down = self.band.rows.div_ceil(SIDE);
+        let count = down * self.across;
+        let panels = count.div_ceil(panel);
+        let wide = panels * panel;
+        let in_plane = panels * inputs * panel + APART;
+        let row_panels = outputs.div_ceil(V::ROWS);
+        // Of outputs at a time, so many panels that their sums stay in a cache.
+        let at_once = (SUMS / (points * wide * V::ROWS)).clamp(1, row_panels);
+        let sum_plane = at_once * V::ROWS * wide + APART;
+        let lines = input::Lines::new::<V, SIDE>(self.across, down * SIDE + POINTS - SIDE);
+        if let Err(error) = grow(self.scratch, points * (in_plane + sum_plane) + lines.len()) {
+            *self.result = Err(error);
+            return;
+        }
+        let scratch = std::mem::take(self.scratch);
+        let mut scratch = scratch;
+        let (transformed, rest) = scratch.split_at_mut(points * in_plane);
+        let (sums, rest) = rest.split_at_mut(points * sum_plane);
+        let place = input::Place {
+            size: self.size,
+            padding: self.winograd.padding,
+            first: self.band.first,
+            down,
+            across: self.across,
+            plane: in_plane,
+            inputs,
+        };
+        input::transform::<V, T, POINTS, SIDE>(self.input, &place, &lines, &mut rest[..lines.len()], transformed);
+        let weights = self.winograd.weights.chunks_exact(row_panels * V::ROWS * inputs);
+        for first in (0..row_panels).step_by(at_once) {
+            let some = at_once.min(row_panels - first);
+            for ((weights, transformed), sums) in
+                weights.clone().zip(transformed.chunks_exact(in_plane)).zip(sums.chunks_exact_mut(sum_plane))
+            {
+                let weights = &weights[first * V::ROWS * inputs..][..some * V::ROWS * inputs];
+                product::product::<V>(weights, &transformed[..in_plane - APART], sums, inputs, wide);
+            }
+            let outputs = first * V::ROWS..outputs.min((first + some) * V::ROWS);
+            let place =
+                output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };
+            output::transform::<V, T, POINTS, SIDE>(
+                sums,
+                &place,
+                &self.winograd.bias,
+                self.winograd.relu,
+                &mut self.band,
+            );
+        }
+        *self.scratch = scratch;
+    }
+}
+
+#[cfg(test)]
+mod tests;
