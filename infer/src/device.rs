@@ -1,10 +1,10 @@
 //! Where the network runs.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
-use models_runtime::{Options, Session, SessionError};
+use kernels::CpuKernels;
+use models_runtime::Options;
 use program::Device;
 
 /// Flags about the device.
@@ -24,6 +24,12 @@ pub struct DeviceArguments {
     /// Threads that the network runs on [default: one for each core]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// Kernels of our own on the CPU: auto, off, winograd4 or winograd6
+    ///
+    /// They convolve with a quarter of the multiplications and round a little more; auto takes them where the processor has
+    /// AVX2. winograd6 takes twice the memory of winograd4 for weights. --print-contract says which nodes they replace.
+    #[arg(long, default_value_t, value_name = "KERNELS")]
+    pub cpu_kernels: CpuKernels,
 }
 
 /// The devices that share a run, at least one.
@@ -50,16 +56,8 @@ impl fmt::Display for Switch {
 }
 
 impl DeviceArguments {
-    /// A session on each device.
-    ///
-    /// # Errors
-    /// If one cannot be had.
-    pub fn open(&self, model: &[u8], data: Option<&Path>) -> Result<Vec<Session>, SessionError> {
-        self.options().into_iter().map(|options| Session::with_data(model, data, options)).collect()
-    }
-
     /// How the sessions are to run, one for each device, never none.
-    fn options(&self) -> Vec<Options> {
+    pub fn options(&self) -> Vec<Options> {
         let options = |&device: &Device| Options {
             device,
             threads: self.threads,

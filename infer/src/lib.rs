@@ -16,6 +16,7 @@ pub mod flow;
 mod jobs;
 pub mod journal;
 mod memory;
+mod model;
 pub mod numbers;
 mod output;
 mod pipe;
@@ -26,12 +27,8 @@ pub mod report;
 mod run;
 mod telling;
 
-use std::path::PathBuf;
-use std::thread;
 use std::time::Instant;
 
-use anyhow::Context;
-use bytes::Bytes;
 use models_runtime::Session;
 use pictures::photo::Limits;
 use program::{Console, Exit, Failure, OrExit, interrupt, print_result};
@@ -40,6 +37,7 @@ use serde_json::json;
 pub use arguments::Arguments;
 use contract::Contract;
 use journal::{Journal, Recipe};
+use model::Model;
 use pipeline::{Pipeline, Translator};
 use plan::Plan;
 use run::Run;
@@ -53,7 +51,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let start = Instant::now();
     let console = Console::new(arguments.console);
     if arguments.contract.print_contract {
-        print_result(Model::read(&arguments)?.contract.print());
+        let model = Model::read(&arguments)?;
+        print_result(format!("{}{}", model.contract.print(), model.print_kernels()));
         return Ok(Exit::Done);
     }
     let through_pipes = pipe::is_asked_for(&arguments)?;
@@ -65,7 +64,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     let model = Model::read(&arguments)?;
     let batch = batch(arguments.run.batch, model.contract.batch)?;
-    let (sessions, hash) = model.open(&arguments)?;
+    let (sessions, hash) = model.open(&arguments, &console)?;
     let memory = memory::Memory::of(&sessions, &model.contract, arguments.device.memory);
     let pipeline = Pipeline {
         contract: &model.contract,
@@ -109,39 +108,6 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         again: if arguments.run.overwrite { "the same command without --overwrite" } else { "the same command" },
     };
     run.run(console, translators, &devices, journal, start)
-}
-
-/// A model's file.
-struct Model {
-    path: PathBuf,
-    file: Bytes,
-    contract: Contract,
-}
-
-impl Model {
-    fn read(arguments: &Arguments) -> Result<Self, Failure> {
-        let path = &arguments.model;
-        let file = std::fs::read(path).with_context(|| format!("--model {}", path.display()));
-        let file = Bytes::from(file.or_exit(Exit::CannotStart)?);
-        let read = || Contract::read(&models_onnx::parse(file.clone())?, path, &arguments.contract);
-        let contract = read().with_context(|| path.display().to_string()).or_exit(Exit::CannotStart)?;
-        Ok(Self { path: path.clone(), file, contract })
-    }
-
-    /// A session on each device, and the model's hash, which is made meanwhile.
-    fn open(&self, arguments: &Arguments) -> Result<(Vec<Session>, String), Failure> {
-        let Contract { data, data_files, .. } = &self.contract;
-        thread::scope(|scope| {
-            let hash = scope.spawn(|| journal::model_hash(&self.file, data_files));
-            let sessions = arguments
-                .device
-                .open(&self.file, data.as_deref())
-                .with_context(|| self.path.display().to_string())
-                .or_exit(Exit::CannotStart)?;
-            let hash = hash.join().expect("hashing does not panic").or_exit(Exit::CannotStart)?;
-            Ok((sessions, hash))
-        })
-    }
 }
 
 /// What decides how a translation looks, beside picture and model.

@@ -13,5 +13,6 @@ pub mod winograd;
 
 pub use error::KernelError;
 pub use operators::DOMAIN;
+pub use ort::operator::OperatorDomain;
 pub use raw::Machine;
-pub use rewrite::{CpuKernels, Plan};
+pub use rewrite::{ApplyError, CpuKernels, Decision, Plan, Rewritten};

@@ -82,12 +82,13 @@ impl Work for Plane<'_> {
         let variance = sum::<V>(input, V::splat(mean), true) / count;
         let factor = f64::from(norm.scale[channel]) / (variance + f64::from(norm.epsilon)).sqrt();
         let [mean, factor, bias] = [mean, factor as f32, norm.bias[channel]];
-        let [means, factors, biases] = [mean, factor, bias].map(V::splat);
+        let (means, factors, biases) = (V::splat(mean), V::splat(factor), V::splat(bias));
         let whole = input.len() / V::LANES * V::LANES;
         for place in (0..whole).step_by(V::LANES) {
             let number = V::load(&input[place..]).sub(means).mul_add(factors, biases);
             let number = if norm.relu { number.relu() } else { number };
-            let number = carried.map_or(number, |carried| number.add(V::load(&carried[place..])));
+            // Not `map_or`: what a closure does would be compiled for any processor.
+            let number = if let Some(carried) = carried { number.add(V::load(&carried[place..])) } else { number };
             number.store(&mut output[place..]);
         }
         for place in whole..input.len() {

@@ -26,7 +26,7 @@ pub(crate) const WINOGRAD: &str = "Winograd";
 pub(crate) const NORM: &str = "Norm";
 /// The one of norms with a sum.
 pub(crate) const NORM_ADD: &str = "NormAdd";
-/// The attribute that says which layer.
+/// The attribute that says which layer, from 1 on: a zero is no number in a file's form.
 pub(crate) const LAYER: &str = "layer";
 
 /// The layers that a rewritten graph calls.
@@ -115,7 +115,7 @@ fn missing() -> Failure {
 
 /// The layer that a node names.
 fn layer(context: &KernelContext<'_>, count: usize) -> Result<usize, Failure> {
-    let layer = context.get::<i64>(LAYER).and_then(|layer| usize::try_from(layer).ok());
+    let layer = context.get::<i64>(LAYER).and_then(|layer| usize::try_from(layer - 1).ok());
     layer.filter(|layer| *layer < count).ok_or_else(|| KernelError::Fault("a node names no layer".into()).into())
 }
 
@@ -161,7 +161,7 @@ impl Operator for Convolution {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
-        let number = usize::try_from(context.attr::<i64>(LAYER)?).unwrap_or(usize::MAX);
+        let number = usize::try_from(context.attr::<i64>(LAYER)? - 1).unwrap_or(usize::MAX);
         let inputs = context.inputs();
         let (Some(winograd), Some(ValueType::Tensor { ty, shape, dimension_symbols })) =
             (self.0.convolutions.get(number), inputs.first())
@@ -237,8 +237,9 @@ impl Operator for Normalization {
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
         match context.inputs().first() {
-            Some(input) => context.set_output(0, input),
-            None => Ok(()),
+            // A shape that is not known yet comes as one without sides.
+            Some(input @ ValueType::Tensor { shape, .. }) if shape.len() == 4 => context.set_output(0, input),
+            _ => Ok(()),
         }
     }
 }

@@ -9,6 +9,7 @@ use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{ArenaExtendStrategy, CUDA, ExecutionProvider};
+use ort::operator::OperatorDomain;
 use ort::session::RunOptions;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{PrimitiveTensorElementType, TensorElementType, TensorRef, ValueRef, ValueType};
@@ -187,7 +188,39 @@ impl Session {
         Self::of(Model::Bytes { bytes: model, folder }, options)
     }
 
+    /// The same with another form of the model for the CPU, which calls operators of its own. It is asked for only where
+    /// the CPU is what runs, once ONNX Runtime is loaded; none: the model as it is.
+    ///
+    /// # Errors
+    /// Those of [`Session::open`].
+    pub fn with_operators(
+        model: &[u8],
+        folder: Option<&Path>,
+        options: Options,
+        for_cpu: impl FnOnce() -> Option<(Vec<u8>, OperatorDomain)>,
+    ) -> Result<Self, SessionError> {
+        let rewritten = |model: Model<'_>, options| match for_cpu() {
+            None => cpu(model, options),
+            Some((bytes, operators)) => {
+                let builder = builder(options)?.with_operators(operators);
+                let builder = builder.map_err(|error| SessionError::Model(error.into()))?;
+                Model::Bytes { bytes: &bytes, folder }.commit(builder).map_err(SessionError::Model)
+            }
+        };
+        Self::on(Model::Bytes { bytes: model, folder }, options, rewritten)
+    }
+
     fn of(model: Model<'_>, options: Options) -> Result<Self, SessionError> {
+        Self::on(model, options, cpu)
+    }
+
+    fn on(
+        model: Model<'_>,
+        options: Options,
+        cpu: impl FnOnce(Model<'_>, Options) -> Result<ort::session::Session, SessionError>,
+    ) -> Result<Self, SessionError> {
+        // Before any other `ort` call: those panic without the library.
+        environment()?;
         let (inner, device, reason) = match options.device {
             Device::Cpu => (cpu(model, options)?, Device::Cpu, None),
             Device::Cuda(index) => (on_cuda(model, options, index)?, Device::Cuda(index), None),

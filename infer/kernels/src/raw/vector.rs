@@ -75,6 +75,10 @@ pub(crate) trait Vector: Copy {
     fn mul_add(self, factor: Self, term: Self) -> Self;
     /// Those that are not below zero, and zero for the others; NaN stays.
     fn relu(self) -> Self;
+    /// Four times as many numbers as lanes, every fourth of them in one vector; the slice must have as many.
+    fn load_fourths(from: &[f32]) -> [Self; 4];
+    /// The reverse.
+    fn store_fourths(fourths: [Self; 4], to: &mut [f32]);
 }
 
 /// Something that is compiled for each machine. What it calls must be inlined into it.
@@ -153,6 +157,19 @@ impl Vector for Portable {
     #[inline(always)]
     fn relu(self) -> Self {
         Self::of(|lane| if self.0[lane] < 0.0 { 0.0 } else { self.0[lane] })
+    }
+
+    #[inline(always)]
+    fn load_fourths(from: &[f32]) -> [Self; 4] {
+        let from = &from[..4 * EIGHT];
+        std::array::from_fn(|fourth| Self::of(|lane| from[4 * lane + fourth]))
+    }
+
+    #[inline(always)]
+    fn store_fourths(fourths: [Self; 4], to: &mut [f32]) {
+        for (lane, to) in to[..4 * EIGHT].chunks_exact_mut(4).enumerate() {
+            to.iter_mut().zip(fourths).for_each(|(to, fourth)| *to = fourth.0[lane]);
+        }
     }
 }
 
@@ -240,8 +257,114 @@ mod x86 {
                     // SAFETY: see the macro.
                     Self(unsafe { $max($set(0.0), self.0) })
                 }
+
+                #[inline(always)]
+                fn load_fourths(from: &[f32]) -> [Self; 4] {
+                    let from = &from[..4 * Self::LANES];
+                    let (one, other) = from.split_at(2 * Self::LANES);
+                    let numbers = [
+                        Self::load(one),
+                        Self::load(&one[Self::LANES..]),
+                        Self::load(other),
+                        Self::load(&other[Self::LANES..]),
+                    ];
+                    Self::transposed(Self::parts_together(numbers))
+                }
+
+                #[inline(always)]
+                fn store_fourths(fourths: [Self; 4], to: &mut [f32]) {
+                    let numbers = Self::parts_apart(Self::transposed(fourths));
+                    for (numbers, to) in numbers.into_iter().zip(to.chunks_exact_mut(Self::LANES)) {
+                        numbers.store(to);
+                    }
+                }
             }
         };
+    }
+
+    impl Avx2 {
+        /// Of four vectors, the quarters that lie four numbers apart, brought together: quarters 0 and 4, 1 and 5, … of all
+        /// eight. What `parts_together` does to them, `parts_apart` undoes.
+        #[inline(always)]
+        fn parts_together([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            // SAFETY: see the macro.
+            unsafe {
+                [
+                    Self(_mm256_permute2f128_ps::<0x20>(a.0, c.0)),
+                    Self(_mm256_permute2f128_ps::<0x31>(a.0, c.0)),
+                    Self(_mm256_permute2f128_ps::<0x20>(b.0, d.0)),
+                    Self(_mm256_permute2f128_ps::<0x31>(b.0, d.0)),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        fn parts_apart([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            // SAFETY: see the macro.
+            unsafe {
+                [
+                    Self(_mm256_permute2f128_ps::<0x20>(a.0, b.0)),
+                    Self(_mm256_permute2f128_ps::<0x20>(c.0, d.0)),
+                    Self(_mm256_permute2f128_ps::<0x31>(a.0, b.0)),
+                    Self(_mm256_permute2f128_ps::<0x31>(c.0, d.0)),
+                ]
+            }
+        }
+
+        /// Four numbers of four vectors, transposed; four by four.
+        #[inline(always)]
+        fn transposed([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            // SAFETY: see the macro.
+            unsafe {
+                let [ab, cd] = [_mm256_unpacklo_ps(a.0, b.0), _mm256_unpacklo_ps(c.0, d.0)];
+                let [ef, gh] = [_mm256_unpackhi_ps(a.0, b.0), _mm256_unpackhi_ps(c.0, d.0)];
+                [
+                    Self(_mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)))),
+                    Self(_mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)))),
+                    Self(_mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ef), _mm256_castps_pd(gh)))),
+                    Self(_mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ef), _mm256_castps_pd(gh)))),
+                ]
+            }
+        }
+    }
+
+    impl Avx512 {
+        /// Quarters of four vectors, transposed, which is its own reverse.
+        #[inline(always)]
+        fn parts_together([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            // SAFETY: see the macro.
+            unsafe {
+                let [ab, cd] = [_mm512_shuffle_f32x4::<0x44>(a.0, b.0), _mm512_shuffle_f32x4::<0x44>(c.0, d.0)];
+                let [ef, gh] = [_mm512_shuffle_f32x4::<0xee>(a.0, b.0), _mm512_shuffle_f32x4::<0xee>(c.0, d.0)];
+                [
+                    Self(_mm512_shuffle_f32x4::<0x88>(ab, cd)),
+                    Self(_mm512_shuffle_f32x4::<0xdd>(ab, cd)),
+                    Self(_mm512_shuffle_f32x4::<0x88>(ef, gh)),
+                    Self(_mm512_shuffle_f32x4::<0xdd>(ef, gh)),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        fn parts_apart(parts: [Self; 4]) -> [Self; 4] {
+            Self::parts_together(parts)
+        }
+
+        /// Four numbers of four vectors, transposed; four by four.
+        #[inline(always)]
+        fn transposed([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            // SAFETY: see the macro.
+            unsafe {
+                let [ab, cd] = [_mm512_unpacklo_ps(a.0, b.0), _mm512_unpacklo_ps(c.0, d.0)];
+                let [ef, gh] = [_mm512_unpackhi_ps(a.0, b.0), _mm512_unpackhi_ps(c.0, d.0)];
+                [
+                    Self(_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)))),
+                    Self(_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)))),
+                    Self(_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ef), _mm512_castps_pd(gh)))),
+                    Self(_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ef), _mm512_castps_pd(gh)))),
+                ]
+            }
+        }
     }
 
     vector!(
@@ -291,6 +414,20 @@ mod tests {
                 vector.relu(),
                 V::splat(f32::NAN).relu(),
             ];
+            let mut four = vec![0.0; 4 * V::LANES];
+            four.iter_mut().enumerate().for_each(|(place, number)| *number = place as f32);
+            let fourths = V::load_fourths(&four);
+            for (fourth, vector) in fourths.into_iter().enumerate() {
+                let mut stored = vec![0.0; V::LANES];
+                vector.store(&mut stored);
+                assert!(
+                    stored.iter().enumerate().all(|(lane, number)| *number == (4 * lane + fourth) as f32),
+                    "{stored:?}"
+                );
+            }
+            let mut back = vec![0.0; 4 * V::LANES];
+            V::store_fourths(fourths, &mut back);
+            assert_eq!(back, four);
             for result in results {
                 let mut stored = vec![0.0; V::LANES];
                 result.store(&mut stored);

@@ -78,7 +78,7 @@ impl Plan {
     fn graph(&self, graph: &GraphProto, index: &Index<'_>) -> GraphProto {
         let replaced: HashSet<usize> =
             self.replacements.iter().flat_map(|replacement| &replacement.nodes).copied().collect();
-        let (mut convolutions, mut norms) = (0.., 0..);
+        let (mut convolutions, mut norms) = (1.., 1..);
         let mut new: Vec<(usize, NodeProto)> = self
             .replacements
             .iter()

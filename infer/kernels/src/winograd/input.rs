@@ -59,18 +59,21 @@ pub(super) fn transform<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, c
     for (channel, plane) in image.chunks_exact(rows * columns).enumerate() {
         for (number, to) in memory.chunks_exact_mut(line).enumerate() {
             match place.padding.row(place.first + number, rows) {
-                Some(row) => take_apart::<SIDE>(&plane[row * columns..][..columns], place.padding, to),
+                Some(row) => take_apart::<V, SIDE>(&plane[row * columns..][..columns], place.padding, to),
                 None => to.fill(0.0),
             }
         }
         for row in 0..place.down {
             for first in (0..place.across).step_by(V::LANES) {
-                let mut numbers: [[V; POINTS]; POINTS] = std::array::from_fn(|down| {
-                    let line = &memory[(row * SIDE + down) * line..][..line];
-                    std::array::from_fn(|across| V::load(&line[across % SIDE * lines.step + first + across / SIDE..]))
-                });
+                // Loops, not closures: those would be compiled for any processor.
+                let mut numbers = [[V::splat(0.0); POINTS]; POINTS];
                 for across in 0..POINTS {
-                    let column = T::input(std::array::from_fn(|down| numbers[down][across]));
+                    let mut column = [V::splat(0.0); POINTS];
+                    for (down, number) in column.iter_mut().enumerate() {
+                        let line = &memory[(row * SIDE + down) * line..][..line];
+                        *number = V::load(&line[across % SIDE * lines.step + first + across / SIDE..]);
+                    }
+                    let column = T::input(column);
                     for down in 0..POINTS {
                         numbers[down][across] = column[down];
                     }
@@ -107,21 +110,29 @@ fn scatter<V: Vector>(numbers: V, tiles: std::ops::Range<usize>, channel: usize,
 
 /// A row with its padding, by the columns' places in a tile.
 #[inline(always)]
-fn take_apart<const SIDE: usize>(row: &[f32], padding: Padding, to: &mut [f32]) {
+fn take_apart<V: Vector, const SIDE: usize>(row: &[f32], padding: Padding, to: &mut [f32]) {
     let step = to.len() / SIDE;
-    let left = padding.left;
-    // Tiles that lie wholly inside.
-    let before = left.div_ceil(SIDE).min(step);
-    let inside = row.get(before * SIDE - left..).unwrap_or_default();
-    let whole = (inside.len() / SIDE).min(step - before);
+    // Tiles that lie wholly inside, and all that see anything.
+    let first = padding.left.div_ceil(SIDE).min(step);
+    let inside = row.get(first * SIDE - padding.left..).unwrap_or_default();
+    let whole = (inside.len() / SIDE).min(step - first);
+    let end = (padding.left + row.len() + padding.right).div_ceil(SIDE).min(step);
+    let mut done = 0;
+    if SIDE == 4 {
+        for numbers in inside[..whole * SIDE].chunks_exact(4 * V::LANES) {
+            for (place, fourth) in V::load_fourths(numbers).into_iter().enumerate() {
+                fourth.store(&mut to[place * step + first + done..]);
+            }
+            done += V::LANES;
+        }
+    }
     for (place, to) in to.chunks_exact_mut(step).enumerate() {
-        let (start, end) = to.split_at_mut(before);
-        let (middle, end) = end.split_at_mut(whole);
-        for (to, from) in middle.iter_mut().zip(inside.chunks_exact(SIDE)) {
+        for (to, from) in to[first + done..first + whole].iter_mut().zip(inside[done * SIDE..].chunks_exact(SIDE)) {
             *to = from[place];
         }
-        let at = |tile: usize| padding.column(tile * SIDE + place, row.len()).map_or(0.0, |column| row[column]);
-        start.iter_mut().enumerate().for_each(|(tile, to)| *to = at(tile));
-        end.iter_mut().enumerate().for_each(|(tile, to)| *to = at(before + whole + tile));
+        for tile in (0..first).chain(first + whole..end) {
+            to[tile] = padding.column(tile * SIDE + place, row.len()).map_or(0.0, |column| row[column]);
+        }
+        to[end.max(first + whole)..].fill(0.0);
     }
 }

@@ -284,8 +284,7 @@ impl Task<'_> {
             *self.result = Err(error);
             return;
         }
-        let scratch = std::mem::take(self.scratch);
-        let mut scratch = scratch;
+        let mut scratch = std::mem::take(self.scratch);
         let (transformed, rest) = scratch.split_at_mut(points * in_plane);
         let (sums, rest) = rest.split_at_mut(points * sum_plane);
         let place = input::Place {

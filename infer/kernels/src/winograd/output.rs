@@ -40,21 +40,41 @@ pub(super) fn transform<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, c
         let bias = V::splat(bias[output]);
         for first in (0..place.count).step_by(V::LANES) {
             let at = number * place.wide + first;
-            let columns: [[V; SIDE]; POINTS] = std::array::from_fn(|across| {
-                T::output(std::array::from_fn(|down| V::load(&sums[(down * POINTS + across) * place.plane + at..])))
-            });
-            for down in 0..SIDE {
-                let row = T::output(std::array::from_fn(|across| columns[across][down]));
-                for (across, numbers) in row.into_iter().enumerate() {
-                    let numbers = numbers.add(bias);
-                    let numbers = if relu { numbers.relu() } else { numbers };
-                    numbers.store(&mut pixels[down * SIDE + across]);
+            let mut columns = [[V::splat(0.0); SIDE]; POINTS];
+            for (across, column) in columns.iter_mut().enumerate() {
+                let mut points = [V::splat(0.0); POINTS];
+                for (down, number) in points.iter_mut().enumerate() {
+                    *number = V::load(&sums[(down * POINTS + across) * place.plane + at..]);
                 }
+                *column = T::output(points);
             }
             let count = V::LANES.min(place.count - first);
             let (row, column) = (first / place.across, first % place.across);
-            let is_inside = count == V::LANES && (column + count) * SIDE <= place.columns;
-            if is_inside && (row + 1) * SIDE <= band.rows {
+            let is_inside =
+                count == V::LANES && (column + count) * SIDE <= place.columns && (row + 1) * SIDE <= band.rows;
+            for down in 0..SIDE {
+                let mut points = [V::splat(0.0); POINTS];
+                for (point, column) in points.iter_mut().zip(&columns) {
+                    *point = column[down];
+                }
+                let mut numbers = T::output(points);
+                for number in &mut numbers {
+                    *number = number.add(bias);
+                    *number = if relu { number.relu() } else { *number };
+                }
+                if is_inside && SIDE == 4 {
+                    let to = &mut band.row(output, row * SIDE + down)[column * SIDE..];
+                    V::store_fourths([numbers[0], numbers[1], numbers[2], numbers[3]], to);
+                } else {
+                    for (numbers, pixels) in numbers.into_iter().zip(&mut pixels[down * SIDE..]) {
+                        numbers.store(pixels);
+                    }
+                }
+            }
+            if is_inside && SIDE == 4 {
+                continue;
+            }
+            if is_inside {
                 for down in 0..SIDE {
                     let to = &mut band.row(output, row * SIDE + down)[column * SIDE..][..V::LANES * SIDE];
                     let pixels = &pixels[down * SIDE..][..SIDE];

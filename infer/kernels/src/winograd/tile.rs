@@ -32,7 +32,7 @@ impl Tile<6, 4> for Four {
 
     #[inline(always)]
     fn input<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 6] {
-        let [four, minus_four, minus_five] = [4.0, -4.0, -5.0].map(V::splat);
+        let [four, minus_four, minus_five] = [V::splat(4.0), V::splat(-4.0), V::splat(-5.0)];
         let one = [c.mul_add(minus_four, e), b.mul_add(minus_four, d)];
         let difference = d.sub(b);
         let two = [e.sub(c), difference.add(difference)];
@@ -48,7 +48,7 @@ impl Tile<6, 4> for Four {
 
     #[inline(always)]
     fn output<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 4] {
-        let [two, four, eight] = [2.0, 4.0, 8.0].map(V::splat);
+        let [two, four, eight] = [V::splat(2.0), V::splat(4.0), V::splat(8.0)];
         let (one, two_) = ([b.add(c), b.sub(c)], [d.add(e), d.sub(e)]);
         [
             a.add(one[0]).add(two_[0]),
@@ -76,18 +76,10 @@ impl Tile<8, 6> for Six {
 
     #[inline(always)]
     fn input<V: Vector>([a, b, c, d, e, f, g, h]: [V; 8]) -> [V; 8] {
-        let numbers = [5.25, -4.25, 0.25, -1.25, 0.5, -2.5, 2.0, 4.0, -5.0].map(V::splat);
-        let [
-            five_and_quarter,
-            minus_four_and_quarter,
-            quarter,
-            minus_five_quarters,
-            half,
-            minus_five_halves,
-            two,
-            four,
-            minus_five,
-        ] = numbers;
+        let (two, half, minus_five_halves) = (V::splat(2.0), V::splat(0.5), V::splat(-2.5));
+        let (four, minus_five) = (V::splat(4.0), V::splat(-5.0));
+        let (quarter, minus_five_quarters) = (V::splat(0.25), V::splat(-1.25));
+        let (five_and_quarter, minus_four_and_quarter) = (V::splat(5.25), V::splat(-4.25));
         let one = [e.mul_add(minus_four_and_quarter, c.add(g)), d.mul_add(minus_four_and_quarter, b.add(f))];
         let odd = d.mul(minus_five_halves);
         let twos = [c.mul_add(quarter, e.mul_add(minus_five_quarters, g)), b.mul_add(half, f.mul_add(two, odd))];
@@ -108,17 +100,15 @@ impl Tile<8, 6> for Six {
     fn output<V: Vector>([a, b, c, d, e, f, g, h]: [V; 8]) -> [V; 6] {
         let sums = [b.add(c), d.add(e), f.add(g)];
         let differences = [b.sub(c), d.sub(e), f.sub(g)];
-        let at = |[one, two, half]: [V; 3], power: f32| {
-            half.mul_add(V::splat(1.0 / power), two.mul_add(V::splat(power), one))
-        };
-        [
-            a.add(at(sums, 1.0)),
-            at(differences, 2.0),
-            at(sums, 4.0),
-            at(differences, 8.0),
-            at(sums, 16.0),
-            at(differences, 32.0).add(h),
-        ]
+        let mut outputs = [a.add(sums[0]).add(sums[1]).add(sums[2]); 6];
+        for (power, output) in outputs.iter_mut().enumerate().skip(1) {
+            let [one, two, half] = if power % 2 == 0 { sums } else { differences };
+            let factor = V::splat((1 << power) as f32);
+            let inverse = V::splat(1.0 / (1 << power) as f32);
+            *output = half.mul_add(inverse, two.mul_add(factor, one));
+        }
+        outputs[5] = outputs[5].add(h);
+        outputs
     }
 }
 
