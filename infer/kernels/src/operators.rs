@@ -113,6 +113,38 @@ fn missing() -> Failure {
     KernelError::Fault("an input or output is missing".into()).into()
 }
 
+/// What is known of a side before a run.
+enum Side {
+    Fixed(i64),
+    /// Sides of one name are one size.
+    Named(String),
+}
+
+/// The sides of a node's first input; none where they are not known yet. One that has no name gets one of its own: ONNX
+/// Runtime takes two without for the same size, and would use the memory of one for the other.
+fn sides(context: &ShapeInferenceContext, node: &str) -> Option<[Side; 4]> {
+    let inputs = context.inputs();
+    let Some(ValueType::Tensor { shape, dimension_symbols, .. }) = inputs.first() else { return None };
+    let sides = shape.iter().enumerate().map(|(place, &side)| match dimension_symbols.get(place) {
+        _ if side >= 0 => Side::Fixed(side),
+        Some(symbol) if !symbol.is_empty() => Side::Named(symbol.clone()),
+        _ => Side::Named(format!("{node}.{place}")),
+    });
+    sides.collect::<Vec<_>>().try_into().ok()
+}
+
+fn tensor(sides: [Side; 4]) -> ValueType {
+    let (shape, symbols): (Vec<i64>, Vec<String>) = sides
+        .into_iter()
+        .map(|side| match side {
+            Side::Fixed(side) => (side, String::new()),
+            Side::Named(name) => (-1, name),
+        })
+        .unzip();
+    let dimension_symbols = SymbolicDimensions::new(symbols);
+    ValueType::Tensor { ty: TensorElementType::Float32, shape: Shape::new(shape), dimension_symbols }
+}
+
 /// The layer that a node names.
 fn layer(context: &KernelContext<'_>, count: usize) -> Result<usize, Failure> {
     let layer = context.get::<i64>(LAYER).and_then(|layer| usize::try_from(layer - 1).ok());
@@ -162,30 +194,17 @@ impl Operator for Convolution {
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
         let number = usize::try_from(context.attr::<i64>(LAYER)? - 1).unwrap_or(usize::MAX);
-        let inputs = context.inputs();
-        let (Some(winograd), Some(ValueType::Tensor { ty, shape, dimension_symbols })) =
-            (self.0.convolutions.get(number), inputs.first())
-        else {
-            return Ok(());
-        };
-        if shape.len() != 4 {
-            return Ok(());
-        }
+        let Some(winograd) = self.0.convolutions.get(number) else { return Ok(()) };
+        let Some([batch, _, rows, columns]) = sides(context, &format!("{WINOGRAD}.{number}")) else { return Ok(()) };
         let padding = winograd.padding();
-        let side = |side: i64, more: usize| if side < 0 { -1 } else { side + more as i64 - 2 };
-        let more = [padding.top + padding.bottom, padding.left + padding.right];
-        let sides = [shape[0], winograd.channels().1 as i64, side(shape[2], more[0]), side(shape[3], more[1])];
-        // The symbol of a side that stays the same is still true.
-        let symbol = |place: usize, stays: bool| match dimension_symbols.get(place) {
-            Some(symbol) if stays => symbol.clone(),
-            _ => String::new(),
+        let side = |side: Side, more: usize, name: &str| match side {
+            Side::Fixed(side) => Side::Fixed(side + more as i64 - 2),
+            Side::Named(side) if more == 2 => Side::Named(side),
+            Side::Named(_) => Side::Named(format!("{WINOGRAD}.{number}.out.{name}")),
         };
-        let symbols = [symbol(0, true), String::new(), symbol(2, more[0] == 2), symbol(3, more[1] == 2)];
-        let output = ValueType::Tensor {
-            ty: *ty,
-            shape: Shape::new(sides),
-            dimension_symbols: SymbolicDimensions::new(symbols),
-        };
+        let rows = side(rows, padding.top + padding.bottom, "rows");
+        let columns = side(columns, padding.left + padding.right, "columns");
+        let output = tensor([batch, Side::Fixed(winograd.channels().1 as i64), rows, columns]);
         context.set_output(0, &output)
     }
 }
@@ -236,10 +255,10 @@ impl Operator for Normalization {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
-        match context.inputs().first() {
-            // A shape that is not known yet comes as one without sides.
-            Some(input @ ValueType::Tensor { shape, .. }) if shape.len() == 4 => context.set_output(0, input),
-            _ => Ok(()),
+        let number = context.attr::<i64>(LAYER)?;
+        match sides(context, &format!("{}.{number}", self.name())) {
+            Some(sides) => context.set_output(0, &tensor(sides)),
+            None => Ok(()),
         }
     }
 }

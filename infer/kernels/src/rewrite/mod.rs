@@ -156,6 +156,3 @@ impl Replacement {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -84,7 +84,7 @@ pub(super) fn transform<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, c
                 for (down, numbers) in numbers.into_iter().enumerate() {
                     for (across, numbers) in T::input(numbers).into_iter().enumerate() {
                         let plane = &mut transformed[(down * POINTS + across) * place.plane..][..place.plane];
-                        if count == V::LANES && tile % V::LANES == 0 {
+                        if count == V::LANES && tile.is_multiple_of(V::LANES) {
                             numbers.store(&mut plane[start..]);
                         } else {
                             scatter(numbers, tile..tile + count, channel, place.inputs, plane);

@@ -1,0 +1,318 @@
+//! Each pattern that is recognised, and what is like it and must stay: replaced or not, the graph computes the same.
+
+use std::collections::BTreeMap;
+
+use kernels::{CpuKernels, Machine, Plan};
+use models_onnx::proto::{
+    AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
+};
+use models_runtime::{Options, Session};
+use program::Device;
+use prost::Message;
+
+/// Channels of the graphs' input.
+const CHANNELS: usize = 16;
+
+/// A graph from `x` to `y`, of which the last node makes `y`.
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<NodeProto>,
+    constants: BTreeMap<String, TensorProto>,
+}
+
+impl Graph {
+    /// Adds a node called after its output.
+    fn node(mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[AttributeProto]) -> Self {
+        self.nodes.push(NodeProto {
+            name: output.into(),
+            op_type: operator.into(),
+            input: inputs.iter().map(|input| (*input).into()).collect(),
+            output: vec![output.into()],
+            attribute: attributes.to_vec(),
+            ..Default::default()
+        });
+        self
+    }
+
+    /// Weights of this shape, no two alike.
+    fn floats(mut self, name: &str, shape: &[usize]) -> Self {
+        let count: usize = shape.iter().product();
+        let float_data = (0..count).map(|place| ((place * 37 + name.len()) % 101) as f32 / 300.0 - 0.15).collect();
+        let dims = shape.iter().map(|&side| side as i64).collect();
+        let tensor = TensorProto {
+            name: name.into(),
+            dims,
+            data_type: DataType::Float.into(),
+            float_data,
+            ..Default::default()
+        };
+        self.constants.insert(name.into(), tensor);
+        self
+    }
+
+    fn integers(mut self, name: &str, numbers: &[i64]) -> Self {
+        let tensor = TensorProto {
+            name: name.into(),
+            dims: vec![numbers.len() as i64],
+            data_type: DataType::Int64.into(),
+            int64_data: numbers.to_vec(),
+            ..Default::default()
+        };
+        self.constants.insert(name.into(), tensor);
+        self
+    }
+
+    fn number(self, name: &str, number: f32) -> Self {
+        let mut this = self.floats(name, &[]);
+        this.constants.get_mut(name).expect("just put there").float_data = vec![number];
+        this
+    }
+
+    /// Of 16 channels to as many, called `w`.
+    fn weights(self) -> Self {
+        self.floats("w", &[CHANNELS, CHANNELS, 3, 3]).floats("b", &[CHANNELS])
+    }
+
+    fn norms(self) -> Self {
+        self.floats("scale", &[CHANNELS]).floats("shift", &[CHANNELS])
+    }
+
+    fn model(self) -> ModelProto {
+        let end = |name: &str| {
+            let sides = ["n", "c", "h", "w"].map(|side| DimensionValue::Param(format!("{name}.{side}")));
+            let mut dim = sides.map(|value| Dimension { value: Some(value), ..Default::default() });
+            dim[1].value = (name == "x").then_some(DimensionValue::Value(CHANNELS as i64)).or(dim[1].value.take());
+            let shape = Some(TensorShapeProto { dim: dim.into() });
+            let tensor = TypeValue::Tensor(TensorType { elem_type: DataType::Float.into(), shape });
+            let r#type = Some(TypeProto { value: Some(tensor), ..Default::default() });
+            ValueInfoProto { name: name.into(), r#type, ..Default::default() }
+        };
+        let graph = GraphProto {
+            name: "pattern".into(),
+            node: self.nodes,
+            initializer: self.constants.into_values().collect(),
+            input: vec![end("x")],
+            output: vec![end("y")],
+            ..Default::default()
+        };
+        let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: 17 }];
+        ModelProto { ir_version: 8, graph: Some(graph), opset_import, ..Default::default() }
+    }
+}
+
+fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Ints.into(), ints: ints.into(), ..Default::default() }
+}
+
+fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Int.into(), i, ..Default::default() }
+}
+
+fn text(name: &str, text: &'static str) -> AttributeProto {
+    let s = text.as_bytes().into();
+    AttributeProto { name: name.into(), r#type: AttributeType::String.into(), s, ..Default::default() }
+}
+
+/// What is said of each node that a kernel might do, after both forms of the graph have computed the same at several sizes.
+fn decided(graph: Graph) -> Vec<String> {
+    let model = graph.model();
+    let bytes = model.encode_to_vec();
+    let options = Options { device: Device::Cpu, threads: Some(2), ..Options::default() };
+    let mut plain = Session::open(&bytes, options).expect("a model that ONNX Runtime takes");
+    let mut said = Vec::new();
+    for kernels in [CpuKernels::Winograd4, CpuKernels::Winograd6] {
+        for machine in Machine::all() {
+            let plan = Plan::new(&model, kernels);
+            let rewritten =
+                || Some(plan.apply(&model, machine, 2).and_then(kernels::Rewritten::operators).expect("memory"));
+            let mut ours =
+                Session::with_operators(&bytes, None, options, rewritten).expect("a model that is still good");
+            for (batch, height, width) in [(1, 3, 3), (2, 9, 14), (1, 17, 70)] {
+                let count = batch * CHANNELS * height * width;
+                let input: Vec<f32> = (0..count).map(|place| ((place * 71) % 199) as f32 / 100.0 - 1.0).collect();
+                let shape = [batch, CHANNELS, height, width];
+                let [(expected, size), (found, other)] =
+                    [&mut plain, &mut ours].map(|session| session.run(&input, shape).expect("it runs"));
+                assert_eq!(size, other);
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((found - expected).abs() < 1e-3, "{machine:?} {kernels}: {found} for {expected}");
+                }
+            }
+            said = plan
+                .decisions()
+                .iter()
+                .map(|decision| match &decision.replaced {
+                    Ok(by) => format!("{}: {by}", decision.node),
+                    Err(why) => format!("{} stays: {why}", decision.node),
+                })
+                .collect();
+        }
+    }
+    said
+}
+
+const REFLECTED: [i64; 8] = [0, 0, 1, 1, 0, 0, 1, 1];
+const AROUND: [i64; 4] = [1, 1, 1, 1];
+
+#[test]
+fn a_convolution_is_replaced_with_the_padding_before_and_the_rectifier_after_it() {
+    let plain = Graph::default().weights().node("Conv", &["x", "w"], "y", &[]);
+    assert_eq!(decided(plain), ["y: Winograd F(6×6, 3×3)"]);
+    let own = Graph::default().weights().node("Conv", &["x", "w", "b"], "y", &[ints("pads", &[1, 0, 2, 1])]);
+    assert_eq!(decided(own), ["y: Winograd F(6×6, 3×3)"]);
+    let reflected = Graph::default()
+        .weights()
+        .integers("pads", &REFLECTED)
+        .node("Pad", &["x", "pads"], "p", &[text("mode", "reflect")])
+        .node("Conv", &["p", "w", "b"], "c", &[])
+        .node("Relu", &["c"], "y", &[]);
+    assert_eq!(decided(reflected), ["c: Winograd F(6×6, 3×3) with its padding, reflected and rectifier"]);
+    let zeros = Graph::default()
+        .weights()
+        .integers("pads", &[0, 0, 2, 0, 0, 0, 1, 3])
+        .number("zero", 0.0)
+        .node("Pad", &["x", "pads", "zero"], "p", &[])
+        .node("Conv", &["p", "w"], "y", &[]);
+    assert_eq!(decided(zeros), ["y: Winograd F(6×6, 3×3) with its padding"]);
+}
+
+#[test]
+fn padding_that_is_another_or_is_used_twice_stays_a_node_of_its_own() {
+    let pad = |mode: &'static str| {
+        let graph = Graph::default().weights().integers("pads", &REFLECTED).number("one", 1.0);
+        match mode {
+            "constant" => graph.node("Pad", &["x", "pads", "one"], "p", &[text("mode", mode)]),
+            _ => graph.node("Pad", &["x", "pads"], "p", &[text("mode", mode)]),
+        }
+    };
+    for mode in ["edge", "constant"] {
+        let graph = pad(mode).node("Conv", &["p", "w"], "y", &[]);
+        assert_eq!(decided(graph), ["y: Winograd F(6×6, 3×3)"], "{mode}");
+    }
+    let twice = pad("reflect").node("Conv", &["p", "w"], "y", &[ints("pads", &AROUND)]);
+    assert_eq!(decided(twice), ["y: Winograd F(6×6, 3×3)"], "reflected, and zeros around that");
+    let shared = pad("reflect").node("Conv", &["p", "w"], "first", &[]).node("Conv", &["p", "w"], "second", &[]).node(
+        "Add",
+        &["first", "second"],
+        "y",
+        &[],
+    );
+    assert_eq!(decided(shared), ["first: Winograd F(6×6, 3×3)", "second: Winograd F(6×6, 3×3)"]);
+}
+
+#[test]
+fn a_norm_is_replaced_with_the_rectifier_or_the_sum_after_it() {
+    let convolved = || {
+        Graph::default().weights().norms().node("Conv", &["x", "w"], "c", &[ints("pads", &AROUND)]).node(
+            "InstanceNormalization",
+            &["c", "scale", "shift"],
+            "n",
+            &[],
+        )
+    };
+    let conv = "c: Winograd F(6×6, 3×3)";
+    let alone = convolved().node("Tanh", &["n"], "y", &[]);
+    assert_eq!(decided(alone), [conv, "n: norm"]);
+    let rectified = convolved().node("Relu", &["n"], "y", &[]);
+    assert_eq!(decided(rectified), [conv, "n: norm with the rectifier after it"]);
+    for inputs in [["n", "x"], ["x", "n"]] {
+        let added = convolved().node("Add", &inputs, "y", &[]);
+        assert_eq!(decided(added), [conv, "n: norm with the sum after it"]);
+    }
+}
+
+#[test]
+fn a_value_that_others_need_is_still_there() {
+    let twice = Graph::default().weights().node("Conv", &["x", "w"], "c", &[]).node("Relu", &["c"], "r", &[]).node(
+        "Sub",
+        &["c", "r"],
+        "y",
+        &[],
+    );
+    assert_eq!(decided(twice), ["c: Winograd F(6×6, 3×3)"]);
+    // A sum with something of another size must not become one of equals.
+    let broadcast = Graph::default()
+        .weights()
+        .norms()
+        .floats("row", &[1, CHANNELS, 1, 1])
+        .node("Conv", &["x", "w"], "c", &[ints("pads", &AROUND)])
+        .node("InstanceNormalization", &["c", "scale", "shift"], "n", &[])
+        .node("Add", &["n", "row"], "y", &[]);
+    assert_eq!(decided(broadcast), ["c: Winograd F(6×6, 3×3)", "n: norm"]);
+    let weights_elsewhere = Graph::default()
+        .weights()
+        .node("Conv", &["x", "w"], "c", &[])
+        .node("ReduceMean", &["w"], "mean", &[int("keepdims", 0)])
+        .node("Mul", &["c", "mean"], "y", &[]);
+    assert_eq!(decided(weights_elsewhere), ["c: Winograd F(6×6, 3×3)"]);
+}
+
+#[test]
+fn what_is_not_recognised_stays_and_says_why() {
+    let conv = |attributes: &[AttributeProto]| Graph::default().weights().node("Conv", &["x", "w"], "y", attributes);
+    let cases = [
+        (conv(&[ints("strides", &[2, 2])]), "its stride is not 1"),
+        (conv(&[ints("dilations", &[1, 2]), ints("pads", &[0, 1, 0, 1])]), "its dilation is not 1"),
+        (conv(&[text("auto_pad", "SAME_UPPER")]), "its padding follows from the picture's size"),
+        (
+            Graph::default().floats("w", &[CHANNELS, 4, 3, 3]).node("Conv", &["x", "w"], "y", &[int("group", 4)]),
+            "its channels are in groups",
+        ),
+        (
+            Graph::default().floats("w", &[3, CHANNELS, 3, 3]).node("Conv", &["x", "w"], "y", &[]),
+            "of 16 to 3 channels, it has too few for it to pay",
+        ),
+        (
+            Graph::default().floats("w", &[CHANNELS, CHANNELS, 1, 1]).node("Conv", &["x", "w"], "y", &[]),
+            "its kernel is not 3×3",
+        ),
+        (
+            Graph::default().weights().node("Neg", &["w"], "v", &[]).node("Conv", &["x", "v"], "y", &[]),
+            "its weights are no constants",
+        ),
+        (
+            Graph::default().norms().node("InstanceNormalization", &["x", "scale", "shift"], "y", &[]),
+            "it follows no convolution, so that it may norm something else than pictures",
+        ),
+    ];
+    for (graph, reason) in cases {
+        assert_eq!(decided(graph), [format!("y stays: {reason}")]);
+    }
+}
+
+#[test]
+fn nothing_is_replaced_where_that_is_off() {
+    let model = Graph::default().weights().node("Conv", &["x", "w"], "y", &[]).model();
+    let plan = Plan::new(&model, CpuKernels::Off);
+    assert!(plan.is_empty() && plan.decisions().is_empty());
+}
+
+#[test]
+fn weights_that_moved_into_a_kernel_are_not_in_the_graph_too() {
+    let model = Graph::default().weights().node("Conv", &["x", "w", "b"], "y", &[]).model();
+    let rewritten = Plan::new(&model, CpuKernels::Auto).apply(&model, Machine::Portable, 1).expect("memory");
+    let graph = models_onnx::parse(rewritten.model).expect("a good file").graph.expect("a graph");
+    assert!(
+        graph.initializer.is_empty(),
+        "{:?}",
+        graph.initializer.iter().map(|tensor| &tensor.name).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_picture_that_is_too_small_is_an_error() {
+    let model = Graph::default()
+        .weights()
+        .integers("pads", &REFLECTED)
+        .node("Pad", &["x", "pads"], "p", &[text("mode", "reflect")])
+        .node("Conv", &["p", "w"], "y", &[])
+        .model();
+    let plan = Plan::new(&model, CpuKernels::Auto);
+    let rewritten =
+        || Some(plan.apply(&model, Machine::detect(), 1).and_then(kernels::Rewritten::operators).expect("memory"));
+    let options = Options { device: Device::Cpu, ..Options::default() };
+    let mut session = Session::with_operators(&model.encode_to_vec(), None, options, rewritten).expect("a good model");
+    let error = session.run(&[0.0; CHANNELS], [1, CHANNELS, 1, 1]).expect_err("one pixel cannot be mirrored");
+    assert!(error.to_string().contains("a picture of 1×1 is smaller than this convolution takes"), "{error}");
+}
