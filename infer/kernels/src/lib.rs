@@ -1,14 +1,17 @@
 //! Kernels for the CPU that ONNX Runtime calls in the place of its own, and the rewriting of a graph that puts them there.
 //!
 //! ONNX Runtime multiplies as fast as the machine can, so these multiply less: [`winograd`] convolves 3×3 with a quarter of
-//! the multiplications, [`norm`] goes to memory once for what was two or three nodes. [`rewrite`] finds where they fit.
+//! the multiplications, [`transposed`] skips the zeros between, [`norm`] goes to memory once for what was two or three nodes. [`rewrite`] finds where they fit.
 
 mod error;
 pub mod norm;
 mod operators;
+mod product;
 mod raw;
 pub mod rewrite;
+mod scratch;
 pub mod threads;
+pub mod transposed;
 pub mod winograd;
 
 pub use error::KernelError;
@@ -16,3 +19,4 @@ pub use operators::DOMAIN;
 pub use ort::operator::OperatorDomain;
 pub use raw::Machine;
 pub use rewrite::{ApplyError, CpuKernels, Decision, Plan, Rewritten};
+pub use scratch::Scratch;

@@ -15,13 +15,15 @@ use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
 use crate::error::KernelError;
 use crate::norm::Norm;
 use crate::raw::Machine;
+use crate::scratch::Scratch;
 use crate::threads::{First, Threads};
-use crate::winograd::{Scratch, Winograd};
+use crate::transposed::Transposed;
+use crate::winograd::Winograd;
 
 /// The operators' domain.
 pub const DOMAIN: &str = "cyclegan.kernels";
 /// The one of convolutions.
-pub(crate) const WINOGRAD: &str = "Winograd";
+pub(crate) const CONVOLUTION: &str = "Convolution";
 /// The one of norms.
 pub(crate) const NORM: &str = "Norm";
 /// The one of norms with a sum.
@@ -34,16 +36,53 @@ pub(crate) const LAYER: &str = "layer";
 pub(crate) struct Layers {
     pub(crate) machine: Machine,
     pub(crate) threads: usize,
-    pub(crate) convolutions: Vec<Winograd>,
+    pub(crate) convolutions: Vec<Convolution>,
     pub(crate) norms: Vec<Norm>,
     pub(crate) scratch: Scratch,
+}
+
+/// A layer that convolves.
+#[derive(Debug)]
+pub(crate) enum Convolution {
+    Winograd(Winograd),
+    Transposed(Transposed),
+}
+
+impl Convolution {
+    fn channels(&self) -> (usize, usize) {
+        match self {
+            Self::Winograd(layer) => layer.channels(),
+            Self::Transposed(layer) => layer.channels(),
+        }
+    }
+
+    fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
+        match self {
+            Self::Winograd(layer) => layer.output_size(size),
+            Self::Transposed(layer) => layer.output_size(size),
+        }
+    }
+
+    fn run(
+        &self,
+        input: &[f32],
+        shape: [usize; 3],
+        output: &mut [f32],
+        scratch: &Scratch,
+        threads: &dyn Threads,
+    ) -> Result<(), KernelError> {
+        match self {
+            Self::Winograd(layer) => layer.run(input, shape, output, scratch, threads),
+            Self::Transposed(layer) => layer.run(input, shape, output, scratch, threads),
+        }
+    }
 }
 
 /// Hands layers to ONNX Runtime, which must be loaded.
 pub(crate) fn domain(layers: Layers) -> ort::Result<OperatorDomain> {
     let layers = Arc::new(layers);
     OperatorDomain::new(DOMAIN)?
-        .add(Convolution(layers.clone()))?
+        .add(Convolves(layers.clone()))?
         .add(Normalization { layers: layers.clone(), adds: false })?
         .add(Normalization { layers, adds: true })
 }
@@ -151,14 +190,14 @@ fn layer(context: &KernelContext<'_>, count: usize) -> Result<usize, Failure> {
     layer.filter(|layer| *layer < count).ok_or_else(|| KernelError::Fault("a node names no layer".into()).into())
 }
 
-/// `Winograd`: a [`Winograd`] each.
-struct Convolution(Arc<Layers>);
+/// `Convolution`: a [`Convolution`] each.
+struct Convolves(Arc<Layers>);
 
-impl Operator for Convolution {
+impl Operator for Convolves {
     type Kernel<'attr> = BoxedKernel<'attr>;
 
     fn name(&self) -> &str {
-        WINOGRAD
+        CONVOLUTION
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
@@ -174,37 +213,40 @@ impl Operator for Convolution {
         let number = guarded(|| layer(context, layers.convolutions.len()))?;
         Ok(Box::new(move |context: &ComputeContext| {
             guarded(|| {
-                let winograd = &layers.convolutions[number];
+                let layer = &layers.convolutions[number];
                 let input = context.input(0)?.ok_or_else(missing)?;
                 let (sides, input) = input.try_extract_tensor::<f32>()?;
                 let [images, channels, rows, columns] = shape(sides)?;
-                let (inputs, outputs) = winograd.channels();
+                let (inputs, outputs) = layer.channels();
                 if channels != inputs {
                     return Err(KernelError::Shape.into());
                 }
-                let [out_rows, out_columns] = winograd.output_size([rows, columns])?;
+                let [out_rows, out_columns] = layer.output_size([rows, columns])?;
                 let sides = [images, outputs, out_rows, out_columns].map(|side| side as i64);
                 let mut output = context.output(0, sides)?.ok_or_else(missing)?;
                 let (_, output) = output.try_extract_tensor_mut::<f32>()?;
                 let threads = Session { context, count: layers.threads };
-                Ok(winograd.run(input, [images, rows, columns], output, &layers.scratch, &threads)?)
+                Ok(layer.run(input, [images, rows, columns], output, &layers.scratch, &threads)?)
             })
         }))
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
         let number = usize::try_from(context.attr::<i64>(LAYER)? - 1).unwrap_or(usize::MAX);
-        let Some(winograd) = self.0.convolutions.get(number) else { return Ok(()) };
-        let Some([batch, _, rows, columns]) = sides(context, &format!("{WINOGRAD}.{number}")) else { return Ok(()) };
-        let padding = winograd.padding();
-        let side = |side: Side, more: usize, name: &str| match side {
-            Side::Fixed(side) => Side::Fixed(side + more as i64 - 2),
-            Side::Named(side) if more == 2 => Side::Named(side),
-            Side::Named(_) => Side::Named(format!("{WINOGRAD}.{number}.out.{name}")),
+        let Some(layer) = self.0.convolutions.get(number) else { return Ok(()) };
+        let Some([batch, _, rows, columns]) = sides(context, &format!("{CONVOLUTION}.{number}")) else { return Ok(()) };
+        // Far beyond any padding, and an input as large as its output in all sizes if it is in this one.
+        const LARGE: usize = 1 << 20;
+        let side = |side: Side, place: usize| match side {
+            Side::Fixed(side) => {
+                let side = layer.output_size([usize::try_from(side).unwrap_or(0); 2]).ok()?[place];
+                Some(Side::Fixed(side as i64))
+            }
+            Side::Named(name) if layer.output_size([LARGE; 2]).ok()?[place] == LARGE => Some(Side::Named(name)),
+            Side::Named(_) => Some(Side::Named(format!("{CONVOLUTION}.{number}.out.{place}"))),
         };
-        let rows = side(rows, padding.top + padding.bottom, "rows");
-        let columns = side(columns, padding.left + padding.right, "columns");
-        let output = tensor([batch, Side::Fixed(winograd.channels().1 as i64), rows, columns]);
+        let (Some(rows), Some(columns)) = (side(rows, 0), side(columns, 1)) else { return Ok(()) };
+        let output = tensor([batch, Side::Fixed(layer.channels().1 as i64), rows, columns]);
         context.set_output(0, &output)
     }
 }

@@ -223,6 +223,28 @@ fn a_norm_is_replaced_with_the_rectifier_or_the_sum_after_it() {
 }
 
 #[test]
+fn a_transposed_convolution_of_stride_2_is_replaced_whatever_its_kernel_and_padding() {
+    let two = ints("strides", &[2, 2]);
+    let cases = [
+        (3, vec![ints("pads", &AROUND), ints("output_padding", &[1, 1])]),
+        (4, vec![ints("pads", &AROUND)]),
+        (2, vec![]),
+        (3, vec![ints("pads", &[0, 1, 2, 0]), ints("output_padding", &[1, 0])]),
+    ];
+    for (kernel, attributes) in cases {
+        let attributes = [std::slice::from_ref(&two), &attributes[..]].concat();
+        let graph = Graph::default().floats("w", &[CHANNELS, 20, kernel, kernel]).floats("b", &[20]);
+        let plain = graph.node("ConvTranspose", &["x", "w", "b"], "t", &attributes).node("Relu", &["t"], "y", &[]);
+        assert_eq!(decided(plain), ["t: four convolutions by parity with the rectifier after them"], "{kernel}");
+    }
+    let one = Graph::default().weights().node("ConvTranspose", &["x", "w"], "y", &[]);
+    assert_eq!(decided(one), ["y stays: its stride is not 2"]);
+    let large = Graph::default().floats("w", &[CHANNELS, CHANNELS, 5, 5]);
+    let large = large.node("ConvTranspose", &["x", "w"], "y", &[two]);
+    assert_eq!(decided(large), ["y stays: its kernel of 5×5 is not a square up to 4"]);
+}
+
+#[test]
 fn a_value_that_others_need_is_still_there() {
     let twice = Graph::default().weights().node("Conv", &["x", "w"], "c", &[]).node("Relu", &["c"], "r", &[]).node(
         "Sub",

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::bail;
-use models_runtime::{Numbers, NumbersRef, Session, SessionError};
+use models_runtime::{Numbers, Session, SessionError};
 
 use super::{Decoded, Pipeline};
 
@@ -34,15 +34,11 @@ impl Translator {
     /// are as small.
     pub fn run(&mut self, pipeline: &Pipeline<'_>, mut batch: Vec<Decoded>) -> Vec<Ended> {
         let began = Instant::now();
-        let result = self.translated(pipeline, &batch);
+        let result = self.translate(pipeline, &mut batch);
         let seconds = began.elapsed().as_secs_f64();
         batch.iter_mut().for_each(|picture| picture.facts.seconds.translate += seconds);
         match result {
-            Ok(translated) => batch
-                .into_iter()
-                .zip(translated)
-                .map(|(picture, numbers)| (Decoded { numbers, ..picture }, Ok(())))
-                .collect(),
+            Ok(()) => batch.into_iter().map(|picture| (picture, Ok(()))).collect(),
             Err(error) if batch.len() == 1 => batch.pop().map(|picture| (picture, Err(error))).into_iter().collect(),
             Err(error) => {
                 let half = batch.len().div_ceil(2);
@@ -62,27 +58,28 @@ impl Translator {
         }
     }
 
-    fn translated(&mut self, pipeline: &Pipeline<'_>, batch: &[Decoded]) -> anyhow::Result<Vec<Numbers>> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Vec::new()) };
+    /// Puts what comes of pictures into their place.
+    fn translate(&mut self, pipeline: &Pipeline<'_>, batch: &mut [Decoded]) -> anyhow::Result<()> {
+        let Some(first) = batch.first() else { return Ok(()) };
         let (width, height) = (first.placement.padded.0 as usize, first.placement.padded.1 as usize);
         let count = if self.whole_batches { self.batch } else { batch.len() };
         let shape = pipeline.conversion.shape(count, width, height);
         let expected = pipeline.conversion.output_shape(count, width, height);
-        let views =
-            batch.iter().chain(std::iter::repeat_n(last, count - batch.len())).map(|picture| picture.numbers.view());
-        let (output, output_shape) = match count {
-            1 => self.session.translate(first.numbers.view(), shape)?,
-            _ => {
-                let together = Numbers::batch(views).expect("one model takes one kind of numbers");
-                self.session.translate(together.view(), shape)?
-            }
+        let check = |found| match found == expected {
+            true => Ok(()),
+            false => bail!("the model gives {found:?} for {shape:?}, not {expected:?}"),
         };
-        if output_shape != expected {
-            bail!("the model gives {output_shape:?} for {shape:?}, not {expected:?}");
+        if let ([picture], 1) = (&mut *batch, count) {
+            // In the same memory: a picture takes no more of it than another.
+            return check(self.session.translate_in_place(&mut picture.numbers, shape)?);
         }
-        Ok(match count {
-            1 => vec![output],
-            _ => output.view().pictures(count).take(batch.len()).map(NumbersRef::to_owned).collect(),
-        })
+        let views = (0..count).map(|place| batch[place.min(batch.len() - 1)].numbers.view());
+        let together = Numbers::batch(views).expect("one model takes one kind of numbers");
+        let (output, found) = self.session.translate(together.view(), shape)?;
+        check(found)?;
+        for (picture, numbers) in batch.iter_mut().zip(output.view().pictures(count)) {
+            picture.numbers.replace(numbers);
+        }
+        Ok(())
     }
 }

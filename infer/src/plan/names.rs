@@ -52,8 +52,16 @@ pub(super) fn give(pictures: Vec<Found>, output: &Path, format: Option<Format>) 
     named.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));
     let is_renamed = |place: &usize| named[*place].1 != first(&named[*place].0);
     let renamed = (0..named.len()).filter(is_renamed).collect();
-    named.iter_mut().for_each(|(_, name)| *name = output.join(&*name));
+    named.iter_mut().for_each(|(_, name)| *name = below(output, name));
     (named, renamed)
+}
+
+/// Not `join`, which takes memory for as much again: there may be millions.
+fn below(folder: &Path, name: &Path) -> PathBuf {
+    let mut path = PathBuf::with_capacity(folder.as_os_str().len() + 1 + name.as_os_str().len());
+    path.push(folder);
+    path.push(name);
+    path
 }
 
 /// The name of a round after the first.

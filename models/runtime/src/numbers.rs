@@ -27,6 +27,21 @@ impl Numbers {
         }
     }
 
+    /// Takes other numbers into the memory of these, as far as it suffices.
+    pub fn replace(&mut self, by: NumbersRef<'_>) {
+        match (&mut *self, by) {
+            (Self::Floats(numbers), NumbersRef::Floats(by)) => {
+                numbers.clear();
+                numbers.extend_from_slice(by);
+            }
+            (Self::Bytes(numbers), NumbersRef::Bytes(by)) => {
+                numbers.clear();
+                numbers.extend_from_slice(by);
+            }
+            _ => *self = by.to_owned(),
+        }
+    }
+
     /// A batch out of its pictures; none where some are floats and some bytes.
     pub fn batch<'a>(pictures: impl IntoIterator<Item = NumbersRef<'a>>) -> Option<Self> {
         let mut pictures = pictures.into_iter();
@@ -92,5 +107,14 @@ mod tests {
         assert_eq!(batch.view().pictures(2).collect::<Vec<_>>(), pictures);
         assert_eq!(Numbers::batch([NumbersRef::Bytes(&[1]), NumbersRef::Floats(&[1.0])]), None);
         assert_eq!(Numbers::batch([]), None);
+    }
+
+    #[test]
+    fn numbers_are_replaced_by_any_others() {
+        let mut numbers = Numbers::Floats(vec![1.0; 4]);
+        for by in [NumbersRef::Floats(&[2.0; 3]), NumbersRef::Bytes(&[3; 5]), NumbersRef::Bytes(&[4; 6])] {
+            numbers.replace(by);
+            assert_eq!(numbers.view(), by);
+        }
     }
 }

@@ -350,6 +350,29 @@ impl Session {
         }
     }
 
+    /// The same in the memory of the input; the output's shape. After an error the input is what it was.
+    ///
+    /// # Errors
+    /// Those of [`Self::translate`].
+    pub fn translate_in_place(&mut self, numbers: &mut Numbers, shape: [usize; 4]) -> Result<[usize; 4], SessionError> {
+        const FLOATS: Option<TensorElementType> = Some(TensorElementType::Float32);
+        match numbers {
+            Numbers::Floats(floats) if self.numbers() == [FLOATS; 2] => {
+                let input = TensorRef::from_array_view((shape, &floats[..])).map_err(SessionError::Run)?;
+                let outputs = self.inner.run(ort::inputs![input]).map_err(SessionError::Run)?;
+                let (shape, output) = outputs[0].try_extract_tensor::<f32>().map_err(SessionError::Run)?;
+                let shape = sides(shape)?;
+                numbers.replace(NumbersRef::Floats(output));
+                Ok(shape)
+            }
+            _ => {
+                let (output, shape) = self.translate(numbers.view(), shape)?;
+                *numbers = output;
+                Ok(shape)
+            }
+        }
+    }
+
     /// What the input's numbers are, and the output's.
     fn numbers(&self) -> [Option<TensorElementType>; 2] {
         [self.inner.inputs()[0].dtype(), self.inner.outputs()[0].dtype()].map(ValueType::tensor_type)
@@ -392,10 +415,13 @@ impl Session {
                 return Err(self.other_numbers(given));
             }
         };
-        let sides: Vec<usize> = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
-        let shape = <[usize; 4]>::try_from(sides).map_err(|_| SessionError::Output(shape.to_vec()))?;
-        Ok((numbers, shape))
+        Ok((numbers, sides(shape)?))
     }
+}
+
+fn sides(shape: &[i64]) -> Result<[usize; 4], SessionError> {
+    let sides: Vec<usize> = shape.iter().filter_map(|&side| usize::try_from(side).ok()).collect();
+    <[usize; 4]>::try_from(sides).map_err(|_| SessionError::Output(shape.to_vec()))
 }
 
 /// Breaks a run off once the user asks to stop.

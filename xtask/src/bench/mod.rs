@@ -4,6 +4,7 @@ mod cost;
 mod environment;
 mod export;
 mod infer;
+mod kernels;
 mod loading;
 mod losses;
 mod statistics;
@@ -52,6 +53,10 @@ enum Bench {
     /// with threads, and with OpenVINO; a trivial network beside its slowest stage; peak memory over 5,000 pictures beside 200;
     /// the time to the first picture. Takes about ten minutes, in which nothing else may run. Fails where a bound is passed.
     Infer(infer::Arguments),
+    /// Measure our kernels for the CPU beside ONNX Runtime's
+    ///
+    /// Both families' full generators in several sizes, on either side in turns in one process. Prints a table in Markdown.
+    Kernels(kernels::Arguments),
 }
 
 /// Measures what the command line asks for.
@@ -62,5 +67,6 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         Bench::Export(arguments) => export::run(root, arguments),
         Bench::Cost => cost::run(root),
         Bench::Infer(arguments) => infer::run(root, arguments),
+        Bench::Kernels(arguments) => kernels::run(root, arguments),
     }
 }

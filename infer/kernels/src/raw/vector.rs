@@ -40,6 +40,17 @@ impl Machine {
         all
     }
 
+    /// Outputs that its products compute together: [`Vector::ROWS`].
+    pub(crate) fn rows(self) -> usize {
+        match self {
+            Self::Portable => Portable::ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86::Avx2::ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86::Avx512::ROWS,
+        }
+    }
+
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -190,13 +201,13 @@ mod x86 {
         work.run::<Avx512>();
     }
 
-    /// Private to this module and handed out by the two functions above only, so that whoever has one of these runs where its
+    /// What is in it is private to this module, and values are made under the two functions above only, so that whoever has one of these runs where its
     /// instructions are.
     #[derive(Clone, Copy)]
-    struct Avx2(__m256);
+    pub(super) struct Avx2(__m256);
 
     #[derive(Clone, Copy)]
-    struct Avx512(__m512);
+    pub(super) struct Avx512(__m512);
 
     /// The operations of one width. SAFETY of each block: the instruction is there, see [`Avx2`]; a load or store touches
     /// as many numbers as its slice was just seen to have.

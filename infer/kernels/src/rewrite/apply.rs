@@ -13,9 +13,11 @@ use super::index::{Index, floats_of};
 use super::{Kernel, Plan, Replacement};
 use crate::error::KernelError;
 use crate::norm::Norm;
-use crate::operators::{DOMAIN, LAYER, Layers, NORM, NORM_ADD, WINOGRAD, domain};
+use crate::operators::{CONVOLUTION, Convolution, DOMAIN, LAYER, Layers, NORM, NORM_ADD, domain};
 use crate::raw::Machine;
-use crate::winograd::{Problem, Scratch, Winograd};
+use crate::scratch::Scratch;
+use crate::transposed::{self, Transposed};
+use crate::winograd::{self, Winograd};
 
 /// Why a plan cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +86,7 @@ impl Plan {
             .iter()
             .map(|replacement| {
                 let numbers =
-                    if matches!(replacement.kernel, Kernel::Winograd { .. }) { &mut convolutions } else { &mut norms };
+                    if matches!(replacement.kernel, Kernel::Norm { .. }) { &mut norms } else { &mut convolutions };
                 let last = *replacement.nodes.iter().max().expect("it replaces something");
                 (last, replacement.node(numbers.next().expect("there are enough numbers"), index))
             })
@@ -118,17 +120,24 @@ impl Plan {
                 epsilon: *epsilon,
                 relu: *relu,
             }),
-            Kernel::Winograd { .. } => None,
+            Kernel::Winograd { .. } | Kernel::Transposed { .. } => None,
         });
         let kernels: Vec<&Kernel> = self.replacements.iter().map(|replacement| &replacement.kernel).collect();
         let convolutions: Vec<&Kernel> =
-            kernels.into_iter().filter(|kernel| matches!(kernel, Kernel::Winograd { .. })).collect();
-        let transform = |kernel: &Kernel| match (kernel, self.tiles) {
+            kernels.into_iter().filter(|kernel| !matches!(kernel, Kernel::Norm { .. })).collect();
+        let floats = |name: &String| floats_of(tensor(name));
+        let transform = |kernel: &Kernel| match (kernel.clone(), self.tiles) {
             (Kernel::Winograd { weight, bias, channels: [inputs, outputs], padding, relu }, Some(tiles)) => {
-                let (weights, bias) = (floats_of(tensor(weight)), bias.as_deref().map(|bias| floats_of(tensor(bias))));
-                let (inputs, outputs, padding, relu) = (*inputs, *outputs, *padding, *relu);
-                let problem = Problem { inputs, outputs, weights: &weights, bias: bias.as_deref(), padding, relu };
-                Some(Winograd::new(machine, tiles, &problem))
+                let (weights, bias) = (floats(&weight), bias.as_ref().map(floats));
+                let (weights, bias) = (&weights[..], bias.as_deref());
+                let problem = winograd::Problem { inputs, outputs, weights, bias, padding, relu };
+                Some(Winograd::new(machine, tiles, &problem).map(Convolution::Winograd))
+            }
+            (Kernel::Transposed { weight, bias, channels: [inputs, outputs], kernel, crop, extra, relu }, _) => {
+                let (weights, bias) = (floats(&weight), bias.as_ref().map(floats));
+                let (weights, bias) = (&weights[..], bias.as_deref());
+                let problem = transposed::Problem { inputs, outputs, kernel, weights, bias, crop, extra, relu };
+                Some(Transposed::new(machine, &problem).map(Convolution::Transposed))
             }
             _ => None,
         };
@@ -155,7 +164,7 @@ impl Plan {
 impl Replacement {
     fn node(&self, layer: i64, index: &Index<'_>) -> NodeProto {
         let op_type = match (&self.kernel, self.inputs.len()) {
-            (Kernel::Winograd { .. }, _) => WINOGRAD,
+            (Kernel::Winograd { .. } | Kernel::Transposed { .. }, _) => CONVOLUTION,
             (Kernel::Norm { .. }, 2) => NORM_ADD,
             (Kernel::Norm { .. }, _) => NORM,
         };

@@ -93,8 +93,28 @@ struct Replacement {
 /// What a replacement computes. Weights are the names of constants.
 #[derive(Clone, Debug, PartialEq)]
 enum Kernel {
-    Winograd { weight: String, bias: Option<String>, channels: [usize; 2], padding: Padding, relu: bool },
-    Norm { scale: String, bias: String, epsilon: f32, relu: bool },
+    Winograd {
+        weight: String,
+        bias: Option<String>,
+        channels: [usize; 2],
+        padding: Padding,
+        relu: bool,
+    },
+    Transposed {
+        weight: String,
+        bias: Option<String>,
+        channels: [usize; 2],
+        kernel: usize,
+        crop: [usize; 4],
+        extra: [usize; 2],
+        relu: bool,
+    },
+    Norm {
+        scale: String,
+        bias: String,
+        epsilon: f32,
+        relu: bool,
+    },
 }
 
 impl Plan {
@@ -147,6 +167,9 @@ impl Replacement {
                     crate::winograd::Fill::Zero => "",
                 };
                 format!("Winograd {tile}{folded}{fill}{relu}")
+            }
+            Kernel::Transposed { relu, .. } => {
+                format!("four convolutions by parity{}", if *relu { " with the rectifier after them" } else { "" })
             }
             Kernel::Norm { relu, .. } => match (relu, self.inputs.len()) {
                 (_, 2) => "norm with the sum after it".into(),

@@ -3,6 +3,7 @@
 //! | nodes | kernel |
 //! | --- | --- |
 //! | (`Pad`) `Conv` 3×3 (`Relu`) | convolution by Winograd's filtering |
+//! | `ConvTranspose` of stride 2 (`Relu`) | four convolutions by parity |
 //! | `InstanceNormalization` (`Relu`) | norm |
 //! | `InstanceNormalization` `Add` | norm with the sum |
 //!
@@ -25,6 +26,7 @@ pub(super) fn find(index: &Index<'_>, place: usize) -> Option<Result<Replacement
     }
     match node.op_type.as_str() {
         "Conv" => Some(convolution(index, place)),
+        "ConvTranspose" => Some(transposed(index, place)),
         "InstanceNormalization" => Some(norm(index, place)),
         _ => None,
     }
@@ -49,17 +51,9 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     if inputs.min(outputs) < FEWEST {
         return Err(format!("of {inputs} to {outputs} channels, it has too few for it to pay"));
     }
-    let bias = match node.input.get(2).filter(|bias| !bias.is_empty()) {
-        Some(bias) if index.floats(bias)?.1 == [outputs] => Some(bias.clone()),
-        Some(_) => return no("its bias is of another shape"),
-        None => None,
-    };
-    let own: Option<Vec<usize>> = match ints(node, "pads") {
-        None => Some(vec![0; 4]),
-        Some(pads) => pads.iter().map(|&pad| usize::try_from(pad).ok()).collect(),
-    };
-    let Some([top, left, bottom, right]) = own.as_deref() else { return no("its padding is not four sizes") };
-    let mut padding = Padding { top: *top, left: *left, bottom: *bottom, right: *right, fill: Fill::Zero };
+    let bias = bias(index, node, outputs)?;
+    let [top, left, bottom, right] = sizes(node, "pads").ok_or("its padding is not four sizes")?;
+    let mut padding = Padding { top, left, bottom, right, fill: Fill::Zero };
     let mut nodes = vec![place];
     let mut from = input;
     if padding == Padding::all(0, Fill::Zero)
@@ -75,6 +69,57 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     let (weight, channels) = (weight.clone(), [inputs, outputs]);
     let kernel = Kernel::Winograd { weight, bias, channels, padding, relu };
     Ok(Replacement { nodes, inputs: vec![from.clone()], output, kernel })
+}
+
+fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
+    /// Larger ones have more weights for each parity than were tried.
+    const LARGEST: usize = 4;
+    let node = index.node(place);
+    let ([input, weight, ..], [output]) = (&node.input[..], &node.output[..]) else { return no("it is incomplete") };
+    let (_, shape) = index.floats(weight)?;
+    let [inputs, outputs, kernel, columns] = shape[..] else { return no("its kernel has not two dimensions") };
+    if kernel != columns || !(1..=LARGEST).contains(&kernel) {
+        return Err(format!("its kernel of {kernel}×{columns} is not a square up to {LARGEST}"));
+    }
+    if ints(node, "strides") != Some(&[2, 2]) {
+        return no("its stride is not 2");
+    }
+    if ints(node, "dilations").is_some_and(|steps| steps.iter().any(|step| *step != 1)) {
+        return no("its dilation is not 1");
+    }
+    if attribute(node, "group").is_some_and(|group| group.i != 1) {
+        return no("its channels are in groups");
+    }
+    if attribute(node, "auto_pad").is_some_and(|kind| kind.s != "NOTSET") || attribute(node, "output_shape").is_some() {
+        return no("its padding follows from the picture's size");
+    }
+    if inputs.min(outputs) < FEWEST {
+        return Err(format!("of {inputs} to {outputs} channels, it has too few for it to pay"));
+    }
+    let bias = bias(index, node, outputs)?;
+    let crop = sizes::<4>(node, "pads").ok_or("its padding is not four sizes")?;
+    let extra = sizes::<2>(node, "output_padding").ok_or("its output's padding is not two sizes")?;
+    let mut nodes = vec![place];
+    let (output, relu) = rectified(index, output, &mut nodes);
+    let (weight, channels) = (weight.clone(), [inputs, outputs]);
+    let kernel = Kernel::Transposed { weight, bias, channels, kernel, crop, extra, relu };
+    Ok(Replacement { nodes, inputs: vec![input.clone()], output, kernel })
+}
+
+/// The bias of a convolution, where it has one.
+fn bias(index: &Index<'_>, node: &NodeProto, outputs: usize) -> Result<Option<String>, String> {
+    match node.input.get(2).filter(|bias| !bias.is_empty()) {
+        Some(bias) if index.floats(bias)?.1 == [outputs] => Ok(Some(bias.clone())),
+        Some(_) => no("its bias is of another shape"),
+        None => Ok(None),
+    }
+}
+
+/// Sizes, zeros where none are given; none where they are others.
+fn sizes<const N: usize>(node: &NodeProto, name: &str) -> Option<[usize; N]> {
+    let Some(sizes) = ints(node, name) else { return Some([0; N]) };
+    let sizes: Option<Vec<usize>> = sizes.iter().map(|&size| usize::try_from(size).ok()).collect();
+    sizes?.try_into().ok()
 }
 
 /// What a node pads rows and columns with, where that can be folded in.

@@ -15,12 +15,11 @@ mod padding;
 mod product;
 mod tile;
 
-use std::sync::Mutex;
-
 pub use padding::{Fill, Padding};
 
 use crate::error::KernelError;
-use crate::raw::{Bands, Machine, Vector, Work, dispatch};
+use crate::raw::{Band, Bands, Machine, Vector, Work, dispatch};
+use crate::scratch::{Scratch, grow, memory};
 use crate::threads::Threads;
 use tile::{Four, Six, Tile};
 
@@ -129,9 +128,7 @@ impl Winograd {
 
     /// Outputs of a panel of weights.
     fn rows(&self) -> usize {
-        let mut rows = 0;
-        dispatch(self.machine, Rows(&mut rows));
-        rows
+        self.machine.rows()
     }
 
     /// Channels in, and out.
@@ -201,44 +198,6 @@ impl Winograd {
     }
 }
 
-struct Rows<'a>(&'a mut usize);
-
-impl Work for Rows<'_> {
-    fn run<V: Vector>(self) {
-        *self.0 = V::ROWS;
-    }
-}
-
-/// Memory that tasks work in, kept from one to the next.
-#[derive(Debug, Default)]
-pub struct Scratch(Mutex<Vec<Vec<f32>>>);
-
-impl Scratch {
-    fn take(&self) -> Vec<f32> {
-        self.0.lock().map(|mut free| free.pop()).ok().flatten().unwrap_or_default()
-    }
-
-    fn give_back(&self, numbers: Vec<f32>) {
-        if let Ok(mut free) = self.0.lock() {
-            free.push(numbers);
-        }
-    }
-}
-
-/// So many zeros.
-fn memory(count: usize) -> Result<Vec<f32>, KernelError> {
-    let mut numbers = Vec::new();
-    grow(&mut numbers, count)?;
-    Ok(numbers)
-}
-
-fn grow(numbers: &mut Vec<f32>, count: usize) -> Result<(), KernelError> {
-    let more = count.saturating_sub(numbers.len());
-    numbers.try_reserve_exact(more).map_err(|_| KernelError::Memory { bytes: count.saturating_mul(4) })?;
-    numbers.resize(count.max(numbers.len()), 0.0);
-    Ok(())
-}
-
 /// A band of tile rows.
 struct Task<'a> {
     winograd: &'a Winograd,
@@ -250,7 +209,7 @@ struct Task<'a> {
     across: usize,
     /// Columns of the output.
     columns: usize,
-    band: crate::raw::Band<'a>,
+    band: Band<'a>,
     scratch: &'a mut Vec<f32>,
     result: &'a mut Result<(), KernelError>,
 }

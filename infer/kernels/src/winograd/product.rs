@@ -1,9 +1,7 @@
 //! The matrix product at one point: outputs' weights by tiles.
 
+use crate::product::accumulate;
 use crate::raw::Vector;
-
-/// Channels that are summed before they are added to the others: a long sum of small numbers would lose their last bits.
-const BLOCK: usize = 64;
 
 /// `sums[output][tile] = Σ weights[output][input] × tiles[input][tile]`: weights in panels of `V::ROWS` outputs, tiles in
 /// panels of two vectors, sums in rows of `wide` tiles.
@@ -29,19 +27,7 @@ fn product_of<V: Vector, const ROWS: usize>(
     for (column, tiles) in tiles.chunks_exact(inputs * panel).enumerate() {
         for (weights, sums) in weights.chunks_exact(inputs * ROWS).zip(sums.chunks_exact_mut(ROWS * wide)) {
             let mut total = [[V::splat(0.0); 2]; ROWS];
-            for (weights, tiles) in weights.chunks(BLOCK * ROWS).zip(tiles.chunks(BLOCK * panel)) {
-                let mut block = [[V::splat(0.0); 2]; ROWS];
-                for (weights, tiles) in weights.chunks_exact(ROWS).zip(tiles.chunks_exact(panel)) {
-                    let tiles = [V::load(tiles), V::load(&tiles[V::LANES..])];
-                    for row in 0..ROWS {
-                        let weight = V::splat(weights[row]);
-                        block[row] = [weight.mul_add(tiles[0], block[row][0]), weight.mul_add(tiles[1], block[row][1])];
-                    }
-                }
-                for row in 0..ROWS {
-                    total[row] = [total[row][0].add(block[row][0]), total[row][1].add(block[row][1])];
-                }
-            }
+            accumulate::<V, ROWS>(weights, tiles, &mut total);
             for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(wide)) {
                 let sums = &mut sums[column * panel..][..panel];
                 total[0].store(sums);
