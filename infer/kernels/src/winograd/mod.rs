@@ -21,6 +21,7 @@ use crate::error::KernelError;
 use crate::raw::{Band, Bands, Machine, Vector, Work, dispatch};
 use crate::scratch::{Scratch, grow, memory};
 use crate::threads::Threads;
+use product::Channels;
 use tile::{Four, Six, Tile};
 
 /// Outputs of a tile, in one direction.
@@ -69,8 +70,9 @@ const APART: usize = 48;
 /// Tiles of a task, about: enough that weights are read seldom.
 const TILES: usize = 64;
 
-/// Numbers that the sums of a task may be; they must stay in a cache until they are transformed back.
-const SUMS: usize = 160 << 10;
+/// Channels that are transformed and multiplied at a time, so that they are still in a cache when they are multiplied. A
+/// multiple of what the products sum at a time.
+const CHANNELS: usize = 128;
 
 impl Winograd {
     /// Transforms the weights.
@@ -233,11 +235,10 @@ impl Task<'_> {
         let count = down * self.across;
         let panels = count.div_ceil(panel);
         let wide = panels * panel;
-        let in_plane = panels * inputs * panel + APART;
+        let some = inputs.min(CHANNELS);
+        let in_plane = panels * some * panel + APART;
         let row_panels = outputs.div_ceil(V::ROWS);
-        // Of outputs at a time, so many panels that their sums stay in a cache.
-        let at_once = (SUMS / (points * wide * V::ROWS)).clamp(1, row_panels);
-        let sum_plane = at_once * V::ROWS * wide + APART;
+        let sum_plane = row_panels * V::ROWS * wide + APART;
         let lines = input::Lines::new::<V, SIDE>(self.across, down * SIDE + POINTS - SIDE);
         if let Err(error) = grow(self.scratch, points * (in_plane + sum_plane) + lines.len()) {
             *self.result = Err(error);
@@ -246,36 +247,32 @@ impl Task<'_> {
         let mut scratch = std::mem::take(self.scratch);
         let (transformed, rest) = scratch.split_at_mut(points * in_plane);
         let (sums, rest) = rest.split_at_mut(points * sum_plane);
-        let place = input::Place {
-            size: self.size,
-            padding: self.winograd.padding,
-            first: self.band.first,
-            down,
-            across: self.across,
-            plane: in_plane,
-            inputs,
-        };
-        input::transform::<V, T, POINTS, SIDE>(self.input, &place, &lines, &mut rest[..lines.len()], transformed);
         let weights = self.winograd.weights.chunks_exact(row_panels * V::ROWS * inputs);
-        for first in (0..row_panels).step_by(at_once) {
-            let some = at_once.min(row_panels - first);
+        let pixels = self.size[0] * self.size[1];
+        for first in (0..inputs).step_by(CHANNELS) {
+            let channels = Channels { some: first..inputs.min(first + CHANNELS), all: inputs };
+            let place = input::Place {
+                size: self.size,
+                padding: self.winograd.padding,
+                first: self.band.first,
+                down,
+                across: self.across,
+                plane: in_plane,
+                inputs: channels.some.len(),
+            };
+            let image = &self.input[first * pixels..channels.some.end * pixels];
+            input::transform::<V, T, POINTS, SIDE>(image, &place, &lines, &mut rest[..lines.len()], transformed);
             for ((weights, transformed), sums) in
                 weights.clone().zip(transformed.chunks_exact(in_plane)).zip(sums.chunks_exact_mut(sum_plane))
             {
-                let weights = &weights[first * V::ROWS * inputs..][..some * V::ROWS * inputs];
-                product::product::<V>(weights, &transformed[..in_plane - APART], sums, inputs, wide);
+                let tiles = &transformed[..panels * channels.some.len() * panel];
+                product::product::<V>(weights, tiles, &channels, sums, wide);
             }
-            let outputs = first * V::ROWS..outputs.min((first + some) * V::ROWS);
-            let place =
-                output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };
-            output::transform::<V, T, POINTS, SIDE>(
-                sums,
-                &place,
-                &self.winograd.bias,
-                self.winograd.relu,
-                &mut self.band,
-            );
         }
+        let place =
+            output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };
+        let Winograd { bias, relu, .. } = self.winograd;
+        output::transform::<V, T, POINTS, SIDE>(sums, &place, bias, *relu, &mut self.band);
         *self.scratch = scratch;
     }
 }

@@ -1,7 +1,5 @@
 //! From sums at points to the picture.
 
-use std::ops::Range;
-
 use super::tile::Tile;
 use crate::raw::{Band, Vector};
 
@@ -13,7 +11,7 @@ const MOST_OUTPUTS: usize = 36;
 /// What sums are of.
 pub(super) struct Place {
     /// Channels.
-    pub(super) outputs: Range<usize>,
+    pub(super) outputs: usize,
     /// Tiles.
     pub(super) count: usize,
     /// Tiles in a row.
@@ -36,10 +34,10 @@ pub(super) fn transform<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, c
     band: &mut Band<'_>,
 ) {
     let mut pixels = [[0.0; MOST_LANES]; MOST_OUTPUTS];
-    for (number, output) in place.outputs.clone().enumerate() {
+    for output in 0..place.outputs {
         let bias = V::splat(bias[output]);
         for first in (0..place.count).step_by(V::LANES) {
-            let at = number * place.wide + first;
+            let at = output * place.wide + first;
             let mut columns = [[V::splat(0.0); SIDE]; POINTS];
             for (across, column) in columns.iter_mut().enumerate() {
                 let mut points = [V::splat(0.0); POINTS];
