@@ -71,6 +71,10 @@ impl Model {
         let threads = options.threads.unwrap_or_else(cores);
         let rewritten = self.kernels.apply(&self.graph, Machine::detect(), threads);
         let rewritten = rewritten.and_then(kernels::Rewritten::operators);
+        let decisions = self.kernels.decisions();
+        let replaced = decisions.iter().filter(|decision| decision.replaced.is_ok()).count();
+        let said = format!("kernels   our own for {replaced} of {} convolutions and norms", decisions.len());
+        let rewritten = rewritten.inspect(|_| console.say(said));
         rewritten.inspect_err(|error| console.always(format!("without kernels of our own: {error}"))).ok()
     }
 

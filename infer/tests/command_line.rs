@@ -5,6 +5,7 @@ mod faithful;
 mod foreign;
 mod gpu_build;
 mod journaling;
+mod kernels;
 mod odd_inputs;
 mod pipes;
 mod planning;
