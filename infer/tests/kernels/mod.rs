@@ -30,7 +30,9 @@ fn photo(width: u32, height: u32) -> Picture {
     let noise = |x: u32, y: u32| ((x * 7919 + y * 104_729) % 13) as f32;
     Picture::from_fn(width, height, |x, y| {
         let (across, down) = (x as f32 / width as f32, y as f32 / height as f32);
-        [across * 200.0, down * 220.0, (across * down * 9.0).sin() * 100.0 + 120.0].map(|color| (color + noise(x, y)) as u8).into()
+        [across * 200.0, down * 220.0, (across * down * 9.0).sin() * 100.0 + 120.0]
+            .map(|color| (color + noise(x, y)) as u8)
+            .into()
     })
 }
 
