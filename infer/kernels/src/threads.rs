@@ -17,9 +17,10 @@ pub trait Threads {
 }
 
 /// This thread alone.
-#[derive(Clone, Copy, Debug)]
-pub struct Alone;
+#[cfg(test)]
+pub(crate) struct Alone;
 
+#[cfg(test)]
 impl Threads for Alone {
     fn count(&self) -> usize {
         1
@@ -31,9 +32,10 @@ impl Threads for Alone {
 }
 
 /// So many new threads, each with every so-manieth task.
-#[derive(Clone, Copy, Debug)]
-pub struct Scoped(pub usize);
+#[cfg(test)]
+pub(crate) struct Scoped(pub(crate) usize);
 
+#[cfg(test)]
 impl Threads for Scoped {
     fn count(&self) -> usize {
         self.0
