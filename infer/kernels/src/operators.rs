@@ -232,22 +232,26 @@ impl Operator for Convolves {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
-        let number = usize::try_from(context.attr::<i64>(LAYER)? - 1).unwrap_or(usize::MAX);
-        let Some(layer) = self.0.convolutions.get(number) else { return Ok(()) };
-        let Some([batch, _, rows, columns]) = sides(context, &format!("{CONVOLUTION}.{number}")) else { return Ok(()) };
-        // Far beyond any padding, and an input as large as its output in all sizes if it is in this one.
-        const LARGE: usize = 1 << 20;
-        let side = |side: Side, place: usize| match side {
-            Side::Fixed(side) => {
-                let side = layer.output_size([usize::try_from(side).unwrap_or(0); 2]).ok()?[place];
-                Some(Side::Fixed(side as i64))
-            }
-            Side::Named(name) if layer.output_size([LARGE; 2]).ok()?[place] == LARGE => Some(Side::Named(name)),
-            Side::Named(_) => Some(Side::Named(format!("{CONVOLUTION}.{number}.out.{place}"))),
-        };
-        let (Some(rows), Some(columns)) = (side(rows, 0), side(columns, 1)) else { return Ok(()) };
-        let output = tensor([batch, Side::Fixed(layer.channels().1 as i64), rows, columns]);
-        context.set_output(0, &output)
+        guarded(|| {
+            let number = usize::try_from(context.attr::<i64>(LAYER)? - 1).unwrap_or(usize::MAX);
+            let Some(layer) = self.0.convolutions.get(number) else { return Ok(()) };
+            let Some([batch, _, rows, columns]) = sides(context, &format!("{CONVOLUTION}.{number}")) else {
+                return Ok(());
+            };
+            // Far beyond any padding, and an input as large as its output in all sizes if it is in this one.
+            const LARGE: usize = 1 << 24;
+            let side = |side: Side, place: usize| match side {
+                Side::Fixed(side) => {
+                    let side = layer.output_size([usize::try_from(side).unwrap_or(0); 2]).ok()?[place];
+                    Some(Side::Fixed(side as i64))
+                }
+                Side::Named(name) if layer.output_size([LARGE; 2]).ok()?[place] == LARGE => Some(Side::Named(name)),
+                Side::Named(_) => Some(Side::Named(format!("{CONVOLUTION}.{number}.out.{place}"))),
+            };
+            let (Some(rows), Some(columns)) = (side(rows, 0), side(columns, 1)) else { return Ok(()) };
+            let output = tensor([batch, Side::Fixed(layer.channels().1 as i64), rows, columns]);
+            Ok(context.set_output(0, &output)?)
+        })
     }
 }
 
@@ -297,10 +301,12 @@ impl Operator for Normalization {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
-        let number = context.attr::<i64>(LAYER)?;
-        match sides(context, &format!("{}.{number}", self.name())) {
-            Some(sides) => context.set_output(0, &tensor(sides)),
-            None => Ok(()),
-        }
+        guarded(|| {
+            let number = context.attr::<i64>(LAYER)?;
+            if let Some(sides) = sides(context, &format!("{}.{number}", self.name())) {
+                context.set_output(0, &tensor(sides))?;
+            }
+            Ok(())
+        })
     }
 }

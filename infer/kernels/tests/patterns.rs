@@ -304,6 +304,33 @@ fn what_is_not_recognised_stays_and_says_why() {
 }
 
 #[test]
+fn graphs_that_make_no_sense_are_left_as_they_are() {
+    let norm =
+        |input| Graph::default().weights().norms().node("InstanceNormalization", &[input, "scale", "shift"], "n", &[]);
+    let circle = norm("c").node("Conv", &["r", "w"], "c", &[ints("pads", &AROUND)]).node("Relu", &["n"], "r", &[]);
+    let circle = circle.node("Add", &["n", "elsewhere"], "y", &[]);
+    let empty = |operator| {
+        let mut graph = norm("c").node("Conv", &["x", "w"], "c", &[]).node(operator, &["n"], "y", &[]);
+        graph.nodes[2].output.clear();
+        graph
+    };
+    let no_input = norm("c").node("Conv", &["r", "w"], "c", &[ints("pads", &AROUND)]).node("Relu", &[], "r", &[]);
+    let no_input = no_input.node("Add", &["n", "x"], "y", &[]);
+    for graph in [circle, empty("Relu"), empty("Add"), no_input, norm("n")] {
+        // What it decides does not matter, only that it ends.
+        let plan = Plan::new(&graph.model(), CpuKernels::Winograd4);
+        assert!(plan.decisions().len() <= 3);
+    }
+    let huge = [ints("pads", &[i64::MAX; 4]), ints("output_padding", &[i64::MAX; 2]), ints("strides", &[2, 2])];
+    for (operator, attributes) in [("Conv", &huge[..1]), ("ConvTranspose", &huge[..])] {
+        let model = Graph::default().weights().node(operator, &["x", "w"], "y", attributes).model();
+        let plan = Plan::new(&model, CpuKernels::Winograd4);
+        let said = plan.decisions().iter().map(|decision| decision.replaced.clone().expect_err("too large"));
+        assert_eq!(said.collect::<Vec<_>>(), ["its padding is not four sizes"]);
+    }
+}
+
+#[test]
 fn nothing_is_replaced_where_that_is_off() {
     let model = Graph::default().weights().node("Conv", &["x", "w"], "y", &[]).model();
     let plan = Plan::new(&model, CpuKernels::Off);

@@ -15,6 +15,12 @@ use super::index::Index;
 use super::{Kernel, Replacement};
 use crate::winograd::{Fill, Padding};
 
+/// Rows and columns that are padded or cut off, at most: more than any picture has, and no sum of them overflows.
+const LARGEST_SIDE: i64 = 1 << 20;
+
+/// Nodes of a residual branch, at most: a graph that makes no sense could go in a circle.
+const LONGEST_BRANCH: usize = 64;
+
 /// Fewer channels than this, and the maps cost more than the products save.
 const FEWEST: usize = 16;
 
@@ -118,8 +124,12 @@ fn bias(index: &Index<'_>, node: &NodeProto, outputs: usize) -> Result<Option<St
 /// Sizes, zeros where none are given; none where they are others.
 fn sizes<const N: usize>(node: &NodeProto, name: &str) -> Option<[usize; N]> {
     let Some(sizes) = ints(node, name) else { return Some([0; N]) };
-    let sizes: Option<Vec<usize>> = sizes.iter().map(|&size| usize::try_from(size).ok()).collect();
-    sizes?.try_into().ok()
+    whole(sizes)?.try_into().ok()
+}
+
+fn whole(sizes: &[i64]) -> Option<Vec<usize>> {
+    let size = |&size: &i64| usize::try_from(size).ok().filter(|_| size <= LARGEST_SIDE);
+    sizes.iter().map(size).collect()
 }
 
 /// What a node pads rows and columns with, where that can be folded in.
@@ -133,11 +143,7 @@ fn pad(index: &Index<'_>, node: &NodeProto) -> Option<Padding> {
     if node.op_type != "Pad" || !node.domain.is_empty() || has_axes {
         return None;
     }
-    let sizes: Vec<usize> = index
-        .integers(node.input.get(1)?)?
-        .into_iter()
-        .map(|size| usize::try_from(size).ok())
-        .collect::<Option<_>>()?;
+    let sizes = whole(&index.integers(node.input.get(1)?)?)?;
     let [0, 0, top, left, 0, 0, bottom, right] = sizes[..] else { return None };
     Some(Padding { top, left, bottom, right, fill })
 }
@@ -179,7 +185,11 @@ fn is_picture(index: &Index<'_>, value: &str) -> bool {
 fn sum(index: &Index<'_>, value: &str) -> Option<(usize, String)> {
     let sum = index.only_user(value)?;
     let node = index.node(sum);
-    let ([one, other], "Add", "") = (&node.input[..], node.op_type.as_str(), node.domain.as_str()) else { return None };
+    let ([one, other], [_], "Add", "") =
+        (&node.input[..], &node.output[..], node.op_type.as_str(), node.domain.as_str())
+    else {
+        return None;
+    };
     let carried = if one == value { other } else { one };
     branch_keeps_shape(index, value, carried).then(|| (sum, carried.clone()))
 }
@@ -187,41 +197,47 @@ fn sum(index: &Index<'_>, value: &str) -> Option<(usize, String)> {
 /// Whether `value` is made of `origin` by steps that keep rows and columns, and has as many channels in the end.
 fn branch_keeps_shape(index: &Index<'_>, value: &str, origin: &str) -> bool {
     let (mut value, mut channels) = (value, None);
-    while value != origin {
+    for _ in 0..LONGEST_BRANCH {
+        if value == origin {
+            return channels.is_some_and(|(first, last)| first == last);
+        }
         let Some(maker) = index.maker(value) else { return false };
         let node = index.node(maker);
-        match node.op_type.as_str() {
-            "InstanceNormalization" | "Relu" => {}
-            "Conv" => match convolution(index, maker) {
-                Ok(Replacement { inputs, kernel: Kernel::Winograd { channels: [from, to], padding, .. }, .. }) => {
-                    if channels.is_some_and(|(first, _)| first != to)
-                        || [padding.top + padding.bottom, padding.left + padding.right] != [2, 2]
-                    {
-                        return false;
-                    }
-                    channels = Some((from, channels.map_or(to, |(_, last)| last)));
-                    match index.maker(&node.input[0]) {
-                        Some(before) if inputs[0] != node.input[0] => value = &index.node(before).input[0],
-                        _ => value = &node.input[0],
-                    }
-                    continue;
+        let Some(input) = node.input.first() else { return false };
+        value = match (node.op_type.as_str(), node.domain.as_str()) {
+            ("InstanceNormalization" | "Relu", "") => input,
+            ("Conv", "") => {
+                let Ok(Replacement { inputs, kernel: Kernel::Winograd { channels: [from, to], padding, .. }, .. }) =
+                    convolution(index, maker)
+                else {
+                    return false;
+                };
+                let keeps = [padding.top + padding.bottom, padding.left + padding.right] == [2, 2];
+                if !keeps || channels.is_some_and(|(first, _)| first != to) {
+                    return false;
                 }
-                _ => return false,
-            },
+                channels = Some((from, channels.map_or(to, |(_, last)| last)));
+                // Before its padding, where that is folded in.
+                match index.maker(input).map(|before| index.node(before)) {
+                    Some(NodeProto { input: before, .. }) if inputs[0] != *input => &before[0],
+                    _ => input,
+                }
+            }
             _ => return false,
-        }
-        value = &node.input[0];
+        };
     }
-    channels.is_some_and(|(first, last)| first == last)
+    false
 }
 
 /// A value's rectified one, where nobody needs it as it is.
 fn rectified(index: &Index<'_>, value: &str, nodes: &mut Vec<usize>) -> (String, bool) {
     let user = index.only_user(value).map(|user| (user, index.node(user)));
     match user {
-        Some((user, node)) if node.op_type == "Relu" && node.domain.is_empty() => {
+        Some((user, NodeProto { op_type, domain, output, .. }))
+            if op_type == "Relu" && domain.is_empty() && output.len() == 1 =>
+        {
             nodes.push(user);
-            (node.output[0].clone(), true)
+            (output[0].clone(), true)
         }
         _ => (value.to_owned(), false),
     }
