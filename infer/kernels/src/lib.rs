@@ -4,6 +4,7 @@
 //! the multiplications, [`transposed`] skips the zeros between, [`norm`] goes to memory once for what was two or three
 //! nodes. [`rewrite`] finds where they fit.
 
+mod banded;
 mod error;
 pub mod norm;
 mod operators;

@@ -73,6 +73,8 @@ struct Plane<'a> {
 }
 
 impl Work for Plane<'_> {
+    type Output = ();
+
     #[inline(always)]
     fn run<V: Vector>(self) {
         let Plane { norm, channel, input, carried, output } = self;

@@ -5,9 +5,10 @@
 //! meet a zero follows from whether an output's row and column are even: each of the four kinds is a convolution of its own
 //! by the others, and all of them a sum of matrix products, without copies of the input but for one moved by each offset.
 
+use crate::banded::Batch;
 use crate::error::KernelError;
 use crate::product::{Sums, accumulate};
-use crate::raw::{Band, Bands, Machine, Vector, Work, dispatch};
+use crate::raw::{Band, Machine, Vector, Work, dispatch};
 use crate::scratch::{Scratch, grow, memory};
 use crate::threads::Threads;
 
@@ -140,35 +141,14 @@ impl Transposed {
         threads: &dyn Threads,
     ) -> Result<(), KernelError> {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
-        let shape = [images, self.outputs, out_rows, out_columns];
-        if input.len() != images * self.inputs * rows * columns || output.len() != shape.iter().product::<usize>() {
-            return Err(KernelError::Shape);
-        }
-        if output.is_empty() {
-            return Ok(());
-        }
         let down = out_rows.div_ceil(2);
         let wanted = down.div_ceil(ROWS_AT_ONCE).next_multiple_of(threads.count()).min(down);
-        let bands = Bands::new(output, shape, 2 * down.div_ceil(wanted));
-        let image = self.inputs * rows * columns;
-        threads.each(bands.len(), &|place| {
-            let band = bands.take(place);
-            let mut numbers = scratch.take();
-            let mut result = Ok(());
-            let input = &input[band.image * image..][..image];
+        let shape = [images, self.inputs, rows, columns];
+        let output_shape = [images, self.outputs, out_rows, out_columns];
+        let batch = Batch { input, shape, output, output_shape, scratch, threads };
+        batch.each_band(2 * down.div_ceil(wanted), |input, band, scratch| {
             let size = [rows, columns];
-            let task = Task {
-                layer: self,
-                input,
-                size,
-                columns: out_columns,
-                band,
-                scratch: &mut numbers,
-                result: &mut result,
-            };
-            dispatch(self.machine, task);
-            scratch.give_back(numbers);
-            result
+            dispatch(self.machine, Task { layer: self, input, size, columns: out_columns, band, scratch })
         })
     }
 }
@@ -182,12 +162,13 @@ struct Task<'a> {
     columns: usize,
     band: Band<'a>,
     scratch: &'a mut Vec<f32>,
-    result: &'a mut Result<(), KernelError>,
 }
 
 impl Work for Task<'_> {
+    type Output = Result<(), KernelError>;
+
     #[inline(always)]
-    fn run<V: Vector>(self) {
+    fn run<V: Vector>(self) -> Self::Output {
         // A constant for each kind of vector: the others are not compiled.
         match V::ROWS {
             6 => self.run_with::<V, 6>(),
@@ -199,8 +180,8 @@ impl Work for Task<'_> {
 
 impl Task<'_> {
     #[inline(always)]
-    fn run_with<V: Vector, const ROWS: usize>(self) {
-        let Self { layer, input, size: [rows, columns], columns: out_columns, mut band, scratch, result } = self;
+    fn run_with<V: Vector, const ROWS: usize>(self) -> Result<(), KernelError> {
+        let Self { layer, input, size: [rows, columns], columns: out_columns, mut band, scratch } = self;
         let Transposed { inputs, offsets: [[above, below], [before, behind]], .. } = *layer;
         let panel = 2 * V::LANES;
         let (first, down) = ((band.first / 2) as isize, band.rows.div_ceil(2));
@@ -208,10 +189,7 @@ impl Task<'_> {
         // Each row of input, moved by each offset of columns, in panels, channel after channel.
         let (moves, high) = ((behind - before + 1) as usize, down + (below - above) as usize);
         let block = inputs * panel;
-        if let Err(error) = grow(scratch, high * moves * panels * block) {
-            *result = Err(error);
-            return;
-        }
+        grow(scratch, high * moves * panels * block)?;
         let moved = &mut scratch[..high * moves * panels * block];
         for (place, block) in moved.chunks_exact_mut(block).enumerate() {
             let column = (place % panels * panel) as isize + before + (place / panels % moves) as isize;
@@ -273,6 +251,7 @@ impl Task<'_> {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -17,8 +17,9 @@ mod tile;
 
 pub use padding::{Fill, Padding};
 
+use crate::banded::Batch;
 use crate::error::KernelError;
-use crate::raw::{Band, Bands, Machine, Vector, Work, dispatch};
+use crate::raw::{Band, Machine, Vector, Work, dispatch};
 use crate::scratch::{Scratch, grow, memory};
 use crate::threads::Threads;
 use product::Channels;
@@ -164,38 +165,16 @@ impl Winograd {
         threads: &dyn Threads,
     ) -> Result<(), KernelError> {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
-        let shape = [images, self.outputs, out_rows, out_columns];
-        if input.len() != images * self.inputs * rows * columns || output.len() != shape.iter().product::<usize>() {
-            return Err(KernelError::Shape);
-        }
-        if output.is_empty() {
-            return Ok(());
-        }
         let side = self.side();
         let (down, across) = (out_rows.div_ceil(side), out_columns.div_ceil(side));
         // As many tasks for each thread, and for each about as many tiles as are good for a product.
         let wanted = (down * across).div_ceil(TILES).next_multiple_of(threads.count()).min(down);
-        let high = down.div_ceil(wanted);
-        let bands = Bands::new(output, shape, high * side);
-        let image = self.inputs * rows * columns;
-        threads.each(bands.len(), &|place| {
-            let mut numbers = scratch.take();
-            let band = bands.take(place);
-            let input = &input[band.image * image..][..image];
-            let mut result = Ok(());
-            let task = Task {
-                winograd: self,
-                input,
-                size: [rows, columns],
-                across,
-                columns: out_columns,
-                band,
-                scratch: &mut numbers,
-                result: &mut result,
-            };
-            dispatch(self.machine, task);
-            scratch.give_back(numbers);
-            result
+        let shape = [images, self.inputs, rows, columns];
+        let output_shape = [images, self.outputs, out_rows, out_columns];
+        let batch = Batch { input, shape, output, output_shape, scratch, threads };
+        batch.each_band(down.div_ceil(wanted) * side, |input, band, scratch| {
+            let size = [rows, columns];
+            dispatch(self.machine, Task { winograd: self, input, size, across, columns: out_columns, band, scratch })
         })
     }
 }
@@ -213,12 +192,13 @@ struct Task<'a> {
     columns: usize,
     band: Band<'a>,
     scratch: &'a mut Vec<f32>,
-    result: &'a mut Result<(), KernelError>,
 }
 
 impl Work for Task<'_> {
+    type Output = Result<(), KernelError>;
+
     #[inline(always)]
-    fn run<V: Vector>(self) {
+    fn run<V: Vector>(self) -> Self::Output {
         match self.winograd.tiles {
             Tiles::Four => self.run_with::<V, Four, 6, 4>(),
             Tiles::Six => self.run_with::<V, Six, 8, 6>(),
@@ -228,7 +208,9 @@ impl Work for Task<'_> {
 
 impl Task<'_> {
     #[inline(always)]
-    fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(mut self) {
+    fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(
+        mut self,
+    ) -> Result<(), KernelError> {
         let Winograd { inputs, outputs, .. } = *self.winograd;
         let (points, panel) = (POINTS * POINTS, 2 * V::LANES);
         let down = self.band.rows.div_ceil(SIDE);
@@ -240,12 +222,8 @@ impl Task<'_> {
         let row_panels = outputs.div_ceil(V::ROWS);
         let sum_plane = row_panels * V::ROWS * wide + APART;
         let lines = input::Lines::new::<V, SIDE>(self.across, down * SIDE + POINTS - SIDE);
-        if let Err(error) = grow(self.scratch, points * (in_plane + sum_plane) + lines.len()) {
-            *self.result = Err(error);
-            return;
-        }
-        let mut scratch = std::mem::take(self.scratch);
-        let (transformed, rest) = scratch.split_at_mut(points * in_plane);
+        grow(self.scratch, points * (in_plane + sum_plane) + lines.len())?;
+        let (transformed, rest) = self.scratch.split_at_mut(points * in_plane);
         let (sums, rest) = rest.split_at_mut(points * sum_plane);
         let weights = self.winograd.weights.chunks_exact(row_panels * V::ROWS * inputs);
         let pixels = self.size[0] * self.size[1];
@@ -273,7 +251,7 @@ impl Task<'_> {
             output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };
         let Winograd { bias, relu, .. } = self.winograd;
         output::transform::<V, T, POINTS, SIDE>(sums, &place, bias, *relu, &mut self.band);
-        *self.scratch = scratch;
+        Ok(())
     }
 }
 

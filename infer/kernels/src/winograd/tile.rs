@@ -124,6 +124,8 @@ mod tests {
     const THREE: [f64; 3] = [2.0, -7.0, 1.0];
 
     impl<T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize> Work for Row<'_, T, POINTS, SIDE> {
+        type Output = ();
+
         fn run<V: Vector>(self) {
             let points = T::input::<V>(std::array::from_fn(|place| V::splat(ROW[place])));
             let weights =

@@ -97,12 +97,15 @@ pub(crate) trait Vector: Copy {
 
 /// Something that is compiled for each machine. What it calls must be inlined into it.
 pub(crate) trait Work {
+    /// What comes of it.
+    type Output;
+
     /// Does it, with the machine's vectors.
-    fn run<V: Vector>(self);
+    fn run<V: Vector>(self) -> Self::Output;
 }
 
 /// Does the work with the vectors of a machine.
-pub(crate) fn dispatch(machine: Machine, work: impl Work) {
+pub(crate) fn dispatch<W: Work>(machine: Machine, work: W) -> W::Output {
     match machine {
         Machine::Portable => work.run::<Portable>(),
         // SAFETY: only `Machine::all` makes a proof, where the processor says that it has these instructions.
@@ -194,6 +197,8 @@ mod tests {
     struct Try<'a>(&'a mut Vec<f32>);
 
     impl Work for Try<'_> {
+        type Output = ();
+
         #[inline(always)]
         fn run<V: Vector>(self) {
             let numbers: Vec<f32> = (0..V::LANES).map(|lane| lane as f32 - 3.5).collect();

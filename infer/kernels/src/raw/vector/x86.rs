@@ -7,13 +7,13 @@ use std::arch::x86_64::*;
 use super::{Vector, Work};
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn with_avx2(work: impl Work) {
-    work.run::<Avx2>();
+pub(super) fn with_avx2<W: Work>(work: W) -> W::Output {
+    work.run::<Avx2>()
 }
 
 #[target_feature(enable = "avx512f,avx2,fma")]
-pub(super) fn with_avx512(work: impl Work) {
-    work.run::<Avx512>();
+pub(super) fn with_avx512<W: Work>(work: W) -> W::Output {
+    work.run::<Avx512>()
 }
 
 /// What is in it is private to this module, and values are made under the two functions above only, so that whoever has one of these runs where its
