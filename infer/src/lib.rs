@@ -64,19 +64,19 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     let model = Model::read(&arguments)?;
     let batch = batch(arguments.run.batch, model.contract.batch)?;
-    let (sessions, hash) = model.open(&arguments, &console)?;
-    let memory = memory::Memory::of(&sessions, &model.contract, arguments.device.memory);
+    let (contract, sessions, hash) = model.open(&arguments, &console)?;
+    let memory = memory::Memory::of(&sessions, &contract, arguments.device.memory);
     let pipeline = Pipeline {
-        contract: &model.contract,
-        conversion: model.contract.conversion(),
+        contract: &contract,
+        conversion: contract.conversion(),
         fit: arguments.fit,
         output: &arguments.output,
         most_pixels: memory.most_pixels,
         limits: Limits { most_pixels: arguments.output.max_pixels, most_bytes: memory.most_decoded },
     };
     let devices: Vec<_> = sessions.iter().map(Session::running).collect();
-    say_what_will_run(&console, &arguments, &model.contract, &sessions, &plan);
-    let fixed = model.contract.batch.is_some();
+    say_what_will_run(&console, &arguments, &contract, &sessions, &plan);
+    let fixed = contract.batch.is_some();
     let mut translators: Vec<Translator> =
         sessions.into_iter().map(|session| Translator::new(session, batch, fixed)).collect();
     interrupt::watch("finishing the pictures under way").or_exit(Exit::CannotStart)?;
@@ -85,7 +85,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         return pipe::run(&console, &arguments, &pipeline, first);
     }
 
-    let recipe = Recipe::new(hash, recipe(&arguments, &model.contract));
+    let recipe = Recipe::new(hash, recipe(&arguments, &contract));
     let journal = Journal::open(arguments.plan.output(), recipe).or_exit(Exit::CannotStart)?;
     if journal.unreadable() > 0 {
         let place = arguments.plan.output().join(journal::NAME);

@@ -46,20 +46,22 @@ impl Model {
         Ok(Self { path: path.clone(), file, graph, contract, kernels })
     }
 
-    /// A session on each device, and the model's hash, which is made meanwhile.
-    pub fn open(&self, arguments: &Arguments, console: &Console) -> Result<(Vec<Session>, String), Failure> {
+    /// A session on each device, and the model's hash, which is made meanwhile. The file is given up for them: what they need
+    /// of its weights they hold themselves.
+    pub fn open(self, arguments: &Arguments, console: &Console) -> Result<(Contract, Vec<Session>, String), Failure> {
         let Contract { data, data_files, .. } = &self.contract;
         let open = |options| {
             let for_cpu = || self.with_kernels(options, console);
             Session::with_operators(&self.file, data.as_deref(), options, for_cpu)
         };
-        thread::scope(|scope| {
+        let (sessions, hash) = thread::scope(|scope| {
             let hash = scope.spawn(|| journal::model_hash(&self.file, data_files));
             let sessions: Result<Vec<Session>, _> = arguments.device.options().into_iter().map(open).collect();
             let sessions = sessions.with_context(|| self.path.display().to_string()).or_exit(Exit::CannotStart)?;
             let hash = hash.join().expect("hashing does not panic").or_exit(Exit::CannotStart)?;
             Ok((sessions, hash))
-        })
+        })?;
+        Ok((self.contract, sessions, hash))
     }
 
     /// The model with our kernels; none where it has no place for them, or they cannot be had, which is said.
