@@ -37,7 +37,7 @@ use serde_json::json;
 pub use arguments::Arguments;
 use contract::Contract;
 use journal::{Journal, Recipe};
-use model::Model;
+use model::{Model, Opened};
 use pipeline::{Pipeline, Translator};
 use plan::Plan;
 use run::Run;
@@ -64,7 +64,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     let model = Model::read(&arguments)?;
     let batch = batch(arguments.run.batch, model.contract.batch)?;
-    let (contract, sessions, hash) = model.open(&arguments, &console)?;
+    let Opened { contract, sessions, hash, kernels } = model.open(&arguments, &console)?;
     let memory = memory::Memory::of(&sessions, &contract, arguments.device.memory);
     let pipeline = Pipeline {
         contract: &contract,
@@ -75,7 +75,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         limits: Limits { most_pixels: arguments.output.max_pixels, most_bytes: memory.most_decoded },
     };
     let devices: Vec<_> = sessions.iter().map(Session::running).collect();
-    say_what_will_run(&console, &arguments, &contract, &sessions, &plan);
+    say_what_will_run(&console, &arguments, &contract, &sessions, kernels.as_deref(), &plan);
     let fixed = contract.batch.is_some();
     let mut translators: Vec<Translator> =
         sessions.into_iter().map(|session| Translator::new(session, batch, fixed)).collect();
@@ -126,9 +126,17 @@ fn batch(asked: Option<usize>, fixed: Option<usize>) -> Result<usize, Failure> {
     }
 }
 
-fn say_what_will_run(console: &Console, arguments: &Arguments, contract: &Contract, sessions: &[Session], plan: &Plan) {
+fn say_what_will_run(
+    console: &Console,
+    arguments: &Arguments,
+    contract: &Contract,
+    sessions: &[Session],
+    kernels: Option<&str>,
+    plan: &Plan,
+) {
     console.say(format!("model     {}: {}", arguments.model.display(), contract.describe()));
     sessions.iter().for_each(|session| console.say(format!("device    {}", session.describe())));
+    kernels.iter().for_each(|kernels| console.say(format!("kernels   {kernels}")));
     if !plan.items.is_empty() {
         console.say(format!("pictures  {}", plan.items.len()));
     }

@@ -15,6 +15,18 @@ use crate::Arguments;
 use crate::contract::Contract;
 use crate::journal;
 
+/// A model that is ready to run.
+pub(crate) struct Opened {
+    /// What it takes and gives.
+    pub contract: Contract,
+    /// On each device.
+    pub sessions: Vec<Session>,
+    /// Of the file.
+    pub hash: String,
+    /// How many nodes run on kernels of our own, where any does.
+    pub kernels: Option<String>,
+}
+
 /// A model's file.
 pub(crate) struct Model {
     path: PathBuf,
@@ -48,10 +60,11 @@ impl Model {
 
     /// A session on each device, and the model's hash, which is made meanwhile. The file is given up for them: what they need
     /// of its weights they hold themselves.
-    pub fn open(self, arguments: &Arguments, console: &Console) -> Result<(Contract, Vec<Session>, String), Failure> {
+    pub fn open(self, arguments: &Arguments, console: &Console) -> Result<Opened, Failure> {
         let Contract { data, data_files, .. } = &self.contract;
+        let mut is_rewritten = false;
         let open = |options| {
-            let for_cpu = || self.with_kernels(options, console);
+            let for_cpu = || self.with_kernels(options, console).inspect(|_| is_rewritten = true);
             Session::with_operators(&self.file, data.as_deref(), options, for_cpu)
         };
         let (sessions, hash) = thread::scope(|scope| {
@@ -61,7 +74,12 @@ impl Model {
             let hash = hash.join().expect("hashing does not panic").or_exit(Exit::CannotStart)?;
             Ok((sessions, hash))
         })?;
-        Ok((self.contract, sessions, hash))
+        let kernels = is_rewritten.then(|| {
+            let decisions = self.kernels.decisions();
+            let replaced = decisions.iter().filter(|decision| decision.replaced.is_ok()).count();
+            format!("our own for {replaced} of {} convolutions and norms, else ONNX Runtime's", decisions.len())
+        });
+        Ok(Opened { contract: self.contract, sessions, hash, kernels })
     }
 
     /// The model with our kernels; none where it has no place for them, or they cannot be had, which is said.
@@ -73,10 +91,6 @@ impl Model {
         let threads = options.threads.unwrap_or_else(cores);
         let rewritten = self.kernels.apply(&self.graph, Machine::detect(), threads);
         let rewritten = rewritten.and_then(kernels::Rewritten::operators);
-        let decisions = self.kernels.decisions();
-        let replaced = decisions.iter().filter(|decision| decision.replaced.is_ok()).count();
-        let said = format!("kernels   our own for {replaced} of {} convolutions and norms", decisions.len());
-        let rewritten = rewritten.inspect(|_| console.say(said));
         rewritten.inspect_err(|error| console.always(format!("without kernels of our own: {error}"))).ok()
     }
 
