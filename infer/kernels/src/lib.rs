@@ -1,13 +1,16 @@
 //! Kernels for the CPU that ONNX Runtime calls in the place of its own, and the rewriting of a graph that puts them there.
 //!
 //! ONNX Runtime multiplies as fast as the machine can, so these multiply less: [`winograd`] convolves 3×3 with a quarter of
-//! the multiplications, [`transposed`] skips the zeros between, [`norm`] goes to memory once for what was two or three
-//! nodes. [`rewrite`] finds where they fit.
+//! the multiplications, [`transposed`] skips the zeros between, [`direct`] adds no channels to few ones, [`norm`] goes to
+//! memory once for what was two or three nodes. [`rewrite`] finds where they fit.
 
 mod banded;
+pub mod direct;
 mod error;
+mod layer;
 pub mod norm;
 mod operators;
+mod padding;
 mod product;
 mod raw;
 pub mod rewrite;
@@ -17,8 +20,10 @@ pub mod transposed;
 pub mod winograd;
 
 pub use error::KernelError;
+pub use layer::Layer;
 pub use operators::DOMAIN;
 pub use ort::operator::OperatorDomain;
+pub use padding::{Fill, Padding};
 pub use raw::Machine;
 pub use rewrite::{ApplyError, CpuKernels, Decision, Plan, Rewritten};
 pub use scratch::Scratch;

@@ -13,12 +13,11 @@ use ort::operator::{
 use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
 
 use crate::error::KernelError;
+use crate::layer::Layer;
 use crate::norm::Norm;
 use crate::raw::Machine;
 use crate::scratch::Scratch;
 use crate::threads::{First, Threads};
-use crate::transposed::Transposed;
-use crate::winograd::Winograd;
 
 /// The operators' domain.
 pub const DOMAIN: &str = "cyclegan.kernels";
@@ -36,46 +35,9 @@ pub(crate) const LAYER: &str = "layer";
 pub(crate) struct Layers {
     pub(crate) machine: Machine,
     pub(crate) threads: usize,
-    pub(crate) convolutions: Vec<Convolution>,
+    pub(crate) convolutions: Vec<Box<dyn Layer>>,
     pub(crate) norms: Vec<Norm>,
     pub(crate) scratch: Scratch,
-}
-
-/// A layer that convolves.
-#[derive(Debug)]
-pub(crate) enum Convolution {
-    Winograd(Winograd),
-    Transposed(Transposed),
-}
-
-impl Convolution {
-    fn channels(&self) -> (usize, usize) {
-        match self {
-            Self::Winograd(layer) => layer.channels(),
-            Self::Transposed(layer) => layer.channels(),
-        }
-    }
-
-    fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
-        match self {
-            Self::Winograd(layer) => layer.output_size(size),
-            Self::Transposed(layer) => layer.output_size(size),
-        }
-    }
-
-    fn run(
-        &self,
-        input: &[f32],
-        shape: [usize; 3],
-        output: &mut [f32],
-        scratch: &Scratch,
-        threads: &dyn Threads,
-    ) -> Result<(), KernelError> {
-        match self {
-            Self::Winograd(layer) => layer.run(input, shape, output, scratch, threads),
-            Self::Transposed(layer) => layer.run(input, shape, output, scratch, threads),
-        }
-    }
 }
 
 /// Hands layers to ONNX Runtime, which must be loaded.
@@ -190,7 +152,7 @@ fn layer(context: &KernelContext<'_>, count: usize) -> Result<usize, Failure> {
     layer.filter(|layer| *layer < count).ok_or_else(|| KernelError::Fault("a node names no layer".into()).into())
 }
 
-/// `Convolution`: a [`Convolution`] each.
+/// `Convolution`: a [`Layer`] each.
 struct Convolves(Arc<Layers>);
 
 impl Operator for Convolves {

@@ -178,6 +178,23 @@ fn a_convolution_is_replaced_with_the_padding_before_and_the_rectifier_after_it(
 }
 
 #[test]
+fn a_convolution_to_few_channels_is_replaced_whatever_its_kernel() {
+    for (outputs, [rows, columns]) in [(1, [7, 7]), (2, [3, 3]), (3, [7, 7]), (4, [1, 5])] {
+        let (down, across) = (rows / 2, columns / 2);
+        let [down, across] = [down, across].map(|side| i64::try_from(side).expect("a small kernel"));
+        let graph = Graph::default().floats("w", &[outputs, CHANNELS, rows, columns]).floats("b", &[outputs]);
+        let zeros = graph.node("Conv", &["x", "w", "b"], "c", &[ints("pads", &[down, across, down, across])]);
+        assert_eq!(decided(zeros.node("Tanh", &["c"], "y", &[])), ["c: few outputs, directly"], "{outputs}");
+    }
+    let graph = Graph::default().floats("w", &[3, CHANNELS, 5, 5]).integers("pads", &[0, 0, 2, 1, 0, 0, 2, 2]);
+    let reflected = graph
+        .node("Pad", &["x", "pads"], "p", &[text("mode", "reflect")])
+        .node("Conv", &["p", "w"], "c", &[])
+        .node("Relu", &["c"], "y", &[]);
+    assert_eq!(decided(reflected), ["c: few outputs, directly with its padding, reflected and rectifier"]);
+}
+
+#[test]
 fn padding_that_is_another_or_is_used_twice_stays_a_node_of_its_own() {
     let pad = |mode: &'static str| {
         let graph = Graph::default().weights().integers("pads", &REFLECTED).number("one", 1.0);
@@ -282,8 +299,12 @@ fn what_is_not_recognised_stays_and_says_why() {
             "its channels are in groups",
         ),
         (
-            Graph::default().floats("w", &[3, CHANNELS, 3, 3]).node("Conv", &["x", "w"], "y", &[]),
-            "of 16 to 3 channels, it has too few for it to pay",
+            Graph::default().floats("w", &[5, CHANNELS, 3, 3]).node("Conv", &["x", "w"], "y", &[]),
+            "of 16 to 5 channels, it has too few for it to pay",
+        ),
+        (
+            Graph::default().floats("w", &[3, CHANNELS, 1, 1]).node("Conv", &["x", "w"], "y", &[]),
+            "its kernel of 1×1 is none of those tried with few outputs",
         ),
         (
             Graph::default().floats("w", &[CHANNELS, CHANNELS, 1, 1]).node("Conv", &["x", "w"], "y", &[]),

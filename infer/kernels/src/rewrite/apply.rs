@@ -10,10 +10,12 @@ use ort::operator::OperatorDomain;
 use prost::Message;
 
 use super::index::{Index, floats_of};
-use super::{Kernel, Plan, Replacement};
+use super::{Kernel, Plan, Replacement, Weights};
+use crate::direct::{self, Direct};
 use crate::error::KernelError;
+use crate::layer::Layer;
 use crate::norm::Norm;
-use crate::operators::{CONVOLUTION, Convolution, DOMAIN, LAYER, Layers, NORM, NORM_ADD, domain};
+use crate::operators::{CONVOLUTION, DOMAIN, LAYER, Layers, NORM, NORM_ADD, domain};
 use crate::raw::Machine;
 use crate::scratch::Scratch;
 use crate::transposed::{self, Transposed};
@@ -120,26 +122,35 @@ impl Plan {
                 epsilon: *epsilon,
                 relu: *relu,
             }),
-            Kernel::Winograd { .. } | Kernel::Transposed { .. } => None,
+            Kernel::Winograd { .. } | Kernel::Direct { .. } | Kernel::Transposed { .. } => None,
         });
         let kernels: Vec<&Kernel> = self.replacements.iter().map(|replacement| &replacement.kernel).collect();
         let convolutions: Vec<&Kernel> =
             kernels.into_iter().filter(|kernel| !matches!(kernel, Kernel::Norm { .. })).collect();
         let floats = |name: &String| floats_of(tensor(name));
-        let transform = |kernel: &Kernel| match (kernel.clone(), self.tiles) {
-            (Kernel::Winograd { weight, bias, channels: [inputs, outputs], padding, relu }, Some(tiles)) => {
-                let (weights, bias) = (floats(&weight), bias.as_ref().map(floats));
-                let (weights, bias) = (&weights[..], bias.as_deref());
-                let problem = winograd::Problem { inputs, outputs, weights, bias, padding, relu };
-                Some(Winograd::new(machine, tiles, &problem).map(Convolution::Winograd))
-            }
-            (Kernel::Transposed { weight, bias, channels: [inputs, outputs], kernel, crop, extra, relu }, _) => {
-                let (weights, bias) = (floats(&weight), bias.as_ref().map(floats));
-                let (weights, bias) = (&weights[..], bias.as_deref());
-                let problem = transposed::Problem { inputs, outputs, kernel, weights, bias, crop, extra, relu };
-                Some(Transposed::new(machine, &problem).map(Convolution::Transposed))
-            }
-            _ => None,
+        let transform = |kernel: &Kernel| -> Option<Result<Box<dyn Layer>, KernelError>> {
+            let layer: Result<Box<dyn Layer>, _> = match kernel {
+                &Kernel::Winograd { ref weights, channels: [inputs, outputs], padding, relu } => {
+                    let (weights, bias) = weights.of(floats);
+                    let (weights, bias) = (&weights[..], bias.as_deref());
+                    let problem = winograd::Problem { inputs, outputs, weights, bias, padding, relu };
+                    Winograd::new(machine, self.tiles?, &problem).map(boxed)
+                }
+                &Kernel::Direct { ref weights, channels: [inputs, outputs], kernel, padding, relu } => {
+                    let (weights, bias) = weights.of(floats);
+                    let (weights, bias) = (&weights[..], bias.as_deref());
+                    let problem = direct::Problem { inputs, outputs, kernel, weights, bias, padding, relu };
+                    Direct::new(machine, &problem).map(boxed)
+                }
+                &Kernel::Transposed { ref weights, channels: [inputs, outputs], kernel, crop, extra, relu } => {
+                    let (weights, bias) = weights.of(floats);
+                    let (weights, bias) = (&weights[..], bias.as_deref());
+                    let problem = transposed::Problem { inputs, outputs, kernel, weights, bias, crop, extra, relu };
+                    Transposed::new(machine, &problem).map(boxed)
+                }
+                Kernel::Norm { .. } => return None,
+            };
+            Some(layer)
         };
         // A program that loads a model waits for this: with all threads.
         let share = convolutions.len().div_ceil(threads.max(1)).max(1);
@@ -161,12 +172,22 @@ impl Plan {
     }
 }
 
+fn boxed<L: Layer + 'static>(layer: L) -> Box<dyn Layer> {
+    Box::new(layer)
+}
+
+impl Weights {
+    fn of(&self, floats: impl Fn(&String) -> Vec<f32>) -> (Vec<f32>, Option<Vec<f32>>) {
+        (floats(&self.weight), self.bias.as_ref().map(floats))
+    }
+}
+
 impl Replacement {
     fn node(&self, layer: i64, index: &Index<'_>) -> NodeProto {
         let op_type = match (&self.kernel, self.inputs.len()) {
-            (Kernel::Winograd { .. } | Kernel::Transposed { .. }, _) => CONVOLUTION,
             (Kernel::Norm { .. }, 2) => NORM_ADD,
             (Kernel::Norm { .. }, _) => NORM,
+            _ => CONVOLUTION,
         };
         let attribute =
             AttributeProto { name: LAYER.into(), r#type: AttributeType::Int.into(), i: layer, ..Default::default() };

@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 use models_onnx::proto::ModelProto;
 
-use crate::winograd::{Padding, Tiles};
+use crate::padding::{Fill, Padding};
+use crate::winograd::Tiles;
 pub use apply::{ApplyError, Rewritten};
 use index::Index;
 
@@ -90,19 +91,31 @@ struct Replacement {
     kernel: Kernel,
 }
 
-/// What a replacement computes. Weights are the names of constants.
+/// A convolution's weights, by the names of constants.
+#[derive(Clone, Debug, PartialEq)]
+struct Weights {
+    weight: String,
+    bias: Option<String>,
+}
+
+/// What a replacement computes.
 #[derive(Clone, Debug, PartialEq)]
 enum Kernel {
     Winograd {
-        weight: String,
-        bias: Option<String>,
+        weights: Weights,
         channels: [usize; 2],
         padding: Padding,
         relu: bool,
     },
+    Direct {
+        weights: Weights,
+        channels: [usize; 2],
+        kernel: [usize; 2],
+        padding: Padding,
+        relu: bool,
+    },
     Transposed {
-        weight: String,
-        bias: Option<String>,
+        weights: Weights,
         channels: [usize; 2],
         kernel: usize,
         crop: [usize; 4],
@@ -160,14 +173,9 @@ impl Replacement {
         match &self.kernel {
             Kernel::Winograd { padding, relu, .. } => {
                 let tile = if tiles == Some(Tiles::Six) { "F(6×6, 3×3)" } else { "F(4×4, 3×3)" };
-                let folded = if self.nodes.len() > usize::from(*relu) + 1 { " with its padding" } else { "" };
-                let relu = if *relu { " and rectifier" } else { "" };
-                let fill = match padding.fill {
-                    crate::winograd::Fill::Reflect => ", reflected",
-                    crate::winograd::Fill::Zero => "",
-                };
-                format!("Winograd {tile}{folded}{fill}{relu}")
+                format!("Winograd {tile}{}", self.folded(*padding, *relu))
             }
+            Kernel::Direct { padding, relu, .. } => format!("few outputs, directly{}", self.folded(*padding, *relu)),
             Kernel::Transposed { relu, .. } => {
                 format!("four convolutions by parity{}", if *relu { " with the rectifier after them" } else { "" })
             }
@@ -177,5 +185,15 @@ impl Replacement {
                 (false, _) => "norm".into(),
             },
         }
+    }
+
+    /// What a convolution has taken in.
+    fn folded(&self, padding: Padding, relu: bool) -> String {
+        let folded = if self.nodes.len() > usize::from(relu) + 1 { " with its padding" } else { "" };
+        let fill = match padding.fill {
+            Fill::Reflect => ", reflected",
+            Fill::Zero => "",
+        };
+        format!("{folded}{fill}{}", if relu { " and rectifier" } else { "" })
     }
 }

@@ -3,6 +3,7 @@
 //! | nodes | kernel |
 //! | --- | --- |
 //! | (`Pad`) `Conv` 3×3 (`Relu`) | convolution by Winograd's filtering |
+//! | (`Pad`) `Conv` to few channels (`Relu`) | convolution as it is written |
 //! | `ConvTranspose` of stride 2 (`Relu`) | four convolutions by parity |
 //! | `InstanceNormalization` (`Relu`) | norm |
 //! | `InstanceNormalization` `Add` | norm with the sum |
@@ -12,14 +13,18 @@
 use models_onnx::proto::{AttributeProto, NodeProto};
 
 use super::index::Index;
-use super::{Kernel, Replacement};
-use crate::winograd::{Fill, Padding};
+use super::{Kernel, Replacement, Weights};
+use crate::direct::MOST_OUTPUTS;
+use crate::padding::{Fill, Padding};
 
 /// Rows and columns that are padded or cut off, at most: more than any picture has, and no sum of them overflows.
 const LARGEST_SIDE: i64 = 1 << 20;
 
 /// Nodes of a residual branch, at most: a graph that makes no sense could go in a circle.
 const LONGEST_BRANCH: usize = 64;
+
+/// Rows and columns of a kernel to few channels, at most.
+const LARGEST_KERNEL: usize = 16;
 
 /// Fewer channels than this, and the maps cost more than the products save.
 const FEWEST: usize = 16;
@@ -42,7 +47,15 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     let node = index.node(place);
     let ([input, weight, ..], [output]) = (&node.input[..], &node.output[..]) else { return no("it is incomplete") };
     let (_, shape) = index.floats(weight)?;
-    let [outputs, inputs, 3, 3] = shape[..] else { return no("its kernel is not 3×3") };
+    let [outputs, inputs, rows, columns] = shape[..] else { return no("its kernel has not two dimensions") };
+    let kernel = [rows, columns];
+    let is_direct = outputs <= MOST_OUTPUTS;
+    if is_direct && !(kernel.iter().all(|side| (1..=LARGEST_KERNEL).contains(side)) && rows * columns > 1) {
+        return Err(format!("its kernel of {rows}×{columns} is none of those tried with few outputs"));
+    }
+    if !is_direct && kernel != [3, 3] {
+        return no("its kernel is not 3×3");
+    }
     for (name, one) in [("strides", "stride"), ("dilations", "dilation")] {
         if ints(node, name).is_some_and(|steps| steps.iter().any(|step| *step != 1)) {
             return Err(format!("its {one} is not 1"));
@@ -54,10 +67,10 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     if attribute(node, "auto_pad").is_some_and(|kind| kind.s != "NOTSET") {
         return no("its padding follows from the picture's size");
     }
-    if inputs.min(outputs) < FEWEST {
+    if inputs < FEWEST || !is_direct && outputs < FEWEST {
         return Err(format!("of {inputs} to {outputs} channels, it has too few for it to pay"));
     }
-    let bias = bias(index, node, outputs)?;
+    let weights = Weights { weight: weight.clone(), bias: bias(index, node, outputs)? };
     let [top, left, bottom, right] = sizes(node, "pads").ok_or("its padding is not four sizes")?;
     let mut padding = Padding { top, left, bottom, right, fill: Fill::Zero };
     let mut nodes = vec![place];
@@ -72,8 +85,12 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
         from = &index.node(before).input[0];
     }
     let (output, relu) = rectified(index, output, &mut nodes);
-    let (weight, channels) = (weight.clone(), [inputs, outputs]);
-    let kernel = Kernel::Winograd { weight, bias, channels, padding, relu };
+    let channels = [inputs, outputs];
+    let kernel = if is_direct {
+        Kernel::Direct { weights, channels, kernel, padding, relu }
+    } else {
+        Kernel::Winograd { weights, channels, padding, relu }
+    };
     Ok(Replacement { nodes, inputs: vec![from.clone()], output, kernel })
 }
 
@@ -102,13 +119,13 @@ fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     if inputs.min(outputs) < FEWEST {
         return Err(format!("of {inputs} to {outputs} channels, it has too few for it to pay"));
     }
-    let bias = bias(index, node, outputs)?;
+    let weights = Weights { weight: weight.clone(), bias: bias(index, node, outputs)? };
     let crop = sizes::<4>(node, "pads").ok_or("its padding is not four sizes")?;
     let extra = sizes::<2>(node, "output_padding").ok_or("its output's padding is not two sizes")?;
     let mut nodes = vec![place];
     let (output, relu) = rectified(index, output, &mut nodes);
-    let (weight, channels) = (weight.clone(), [inputs, outputs]);
-    let kernel = Kernel::Transposed { weight, bias, channels, kernel, crop, extra, relu };
+    let channels = [inputs, outputs];
+    let kernel = Kernel::Transposed { weights, channels, kernel, crop, extra, relu };
     Ok(Replacement { nodes, inputs: vec![input.clone()], output, kernel })
 }
 

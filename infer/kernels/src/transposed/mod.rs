@@ -7,6 +7,7 @@
 
 use crate::banded::Batch;
 use crate::error::KernelError;
+use crate::layer::Layer;
 use crate::product::{Sums, accumulate};
 use crate::raw::{Band, Machine, Vector, Work, dispatch};
 use crate::scratch::{Scratch, grow, memory};
@@ -110,17 +111,14 @@ impl Transposed {
         let grows = [beyond(extra[0], top + bottom), beyond(extra[1], left + right)];
         Ok(Self { machine, inputs, outputs, grows, relu, bias, kinds, offsets })
     }
+}
 
-    /// Channels in, and out.
-    pub fn channels(&self) -> (usize, usize) {
+impl Layer for Transposed {
+    fn channels(&self) -> (usize, usize) {
         (self.inputs, self.outputs)
     }
 
-    /// Rows and columns of what comes out.
-    ///
-    /// # Errors
-    /// If nothing would.
-    pub fn output_size(&self, [rows, columns]: [usize; 2]) -> Result<[usize; 2], KernelError> {
+    fn output_size(&self, [rows, columns]: [usize; 2]) -> Result<[usize; 2], KernelError> {
         let side = |side: usize, grows: isize| (2 * side).checked_add_signed(grows).filter(|out| side > 0 && *out > 0);
         match [side(rows, self.grows[0]), side(columns, self.grows[1])] {
             [Some(rows), Some(columns)] => Ok([rows, columns]),
@@ -128,11 +126,7 @@ impl Transposed {
         }
     }
 
-    /// Convolves `[images, inputs, rows, columns]` numbers into `[images, outputs, …]`.
-    ///
-    /// # Errors
-    /// If sizes do not fit, there is no memory, or the threads fail.
-    pub fn run(
+    fn run(
         &self,
         input: &[f32],
         [images, rows, columns]: [usize; 3],

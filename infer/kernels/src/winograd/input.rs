@@ -1,7 +1,7 @@
 //! From the picture to points.
 
-use super::padding::Padding;
 use super::tile::Tile;
+use crate::padding::Padding;
 use crate::raw::Vector;
 
 /// Rows of one channel, each taken apart by its columns' places in a tile: those of one place follow each other, tile after

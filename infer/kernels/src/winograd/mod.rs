@@ -11,14 +11,13 @@
 
 mod input;
 mod output;
-mod padding;
 mod product;
 mod tile;
 
-pub use padding::{Fill, Padding};
-
 use crate::banded::Batch;
 use crate::error::KernelError;
+use crate::layer::Layer;
+use crate::padding::Padding;
 use crate::raw::{Band, Machine, Vector, Work, dispatch};
 use crate::scratch::{Scratch, grow, memory};
 use crate::threads::Threads;
@@ -133,30 +132,18 @@ impl Winograd {
     fn rows(&self) -> usize {
         self.machine.rows()
     }
+}
 
-    /// Channels in, and out.
-    pub fn channels(&self) -> (usize, usize) {
+impl Layer for Winograd {
+    fn channels(&self) -> (usize, usize) {
         (self.inputs, self.outputs)
     }
 
-    /// Around the picture.
-    pub fn padding(&self) -> Padding {
-        self.padding
+    fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
+        self.padding.output_size(size, [3, 3])
     }
 
-    /// Rows and columns of what comes out.
-    ///
-    /// # Errors
-    /// If the picture is smaller than its padding asks for, or than the kernel with it.
-    pub fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
-        self.padding.output_size(size)
-    }
-
-    /// Convolves `[images, inputs, rows, columns]` numbers into `[images, outputs, …]`.
-    ///
-    /// # Errors
-    /// If sizes do not fit, there is no memory, or the threads fail.
-    pub fn run(
+    fn run(
         &self,
         input: &[f32],
         [images, rows, columns]: [usize; 3],

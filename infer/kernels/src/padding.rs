@@ -32,13 +32,20 @@ impl Padding {
         Self { top: by, left: by, bottom: by, right: by, fill }
     }
 
-    /// Rows and columns that a convolution of 3×3 gives.
-    pub(super) fn output_size(&self, [rows, columns]: [usize; 2]) -> Result<[usize; 2], KernelError> {
-        let side = |size: usize, before: usize, behind: usize| {
+    /// Rows and columns that a convolution gives, by a kernel of so many.
+    ///
+    /// # Errors
+    /// If the picture is smaller than its padding asks for, or than the kernel with it.
+    pub(crate) fn output_size(
+        &self,
+        [rows, columns]: [usize; 2],
+        kernel: [usize; 2],
+    ) -> Result<[usize; 2], KernelError> {
+        let side = |size: usize, kernel: usize, before: usize, behind: usize| {
             let reflected = self.fill == Fill::Zero || size > before.max(behind);
-            (size + before + behind).checked_sub(2).filter(|side| *side > 0 && reflected)
+            (size + before + behind + 1).checked_sub(kernel).filter(|side| *side > 0 && reflected)
         };
-        let size = [side(rows, self.top, self.bottom), side(columns, self.left, self.right)];
+        let size = [side(rows, kernel[0], self.top, self.bottom), side(columns, kernel[1], self.left, self.right)];
         match size {
             [Some(rows), Some(columns)] => Ok([rows, columns]),
             _ => Err(KernelError::Small { rows, columns }),
@@ -46,13 +53,27 @@ impl Padding {
     }
 
     /// Where row `padded` of the padded picture comes from; none: it is zero.
-    pub(super) fn row(&self, padded: usize, rows: usize) -> Option<usize> {
+    pub(crate) fn row(&self, padded: usize, rows: usize) -> Option<usize> {
         source(padded, rows, self.top, self.bottom, self.fill)
     }
 
     /// The same of a column.
-    pub(super) fn column(&self, padded: usize, columns: usize) -> Option<usize> {
+    pub(crate) fn column(&self, padded: usize, columns: usize) -> Option<usize> {
         source(padded, columns, self.left, self.right, self.fill)
+    }
+
+    /// A row with its padding: what lies beyond that is zero.
+    pub(crate) fn fill_row(&self, row: &[f32], to: &mut [f32]) {
+        let whole = (self.left + row.len()).min(to.len());
+        let (before, rest) = to.split_at_mut(self.left.min(whole));
+        let (inside, behind) = rest.split_at_mut(whole - before.len());
+        inside.copy_from_slice(&row[..inside.len()]);
+        for (place, to) in before.iter_mut().enumerate() {
+            *to = self.column(place, row.len()).map_or(0.0, |column| row[column]);
+        }
+        for (place, to) in behind.iter_mut().enumerate() {
+            *to = self.column(whole + place, row.len()).map_or(0.0, |column| row[column]);
+        }
     }
 }
 
