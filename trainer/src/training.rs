@@ -168,8 +168,9 @@ impl Run<'_> {
         let [a, b] = batch.sides.map(|side| {
             let tensor = Tensor::f_from_slice(&side)?.f_view(shape)?;
             match device.is_cuda() {
-                // From pinned memory the copy runs beside the card's work; from any other the program waits for it.
-                true => tensor.f_pin_memory(device)?.f_to_device_(device, Kind::Float, true, false),
+                // From pinned memory the copy runs beside the card's work; from any other the program waits for it. Not
+                // `f_pin_memory`: libtorch prints two warnings at each step that a device is no argument of it any more.
+                true => tensor.f_internal_pin_memory(device)?.f_to_device_(device, Kind::Float, true, false),
                 false => Ok(tensor),
             }
         });
