@@ -4,6 +4,7 @@ pub(crate) mod faults;
 mod fuzz;
 pub(crate) mod infer;
 pub(crate) mod resume;
+mod sanitizer;
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,6 +37,8 @@ enum Campaign {
     Resume,
     /// A job that is killed, stopped or failed anywhere and started again ends with the same directory
     Infer,
+    /// The kernels reach no memory that is not theirs
+    Sanitizer,
     /// No file that the fuzzer thinks of makes a reader panic, hang or swallow memory
     Fuzz,
 }
@@ -46,6 +49,7 @@ impl Campaign {
             Self::Licences => licences(root),
             Self::Resume => resume::run(root),
             Self::Infer => infer::run(root),
+            Self::Sanitizer => sanitizer::run(root),
             Self::Fuzz => fuzz::run(root, arguments.target, arguments.time),
         }
     }
