@@ -79,22 +79,27 @@ impl Work for Plane<'_> {
     fn run<V: Vector>(self) {
         let Plane { norm, channel, input, carried, output } = self;
         let count = input.len() as f64;
-        let mean = (sum::<V>(input, V::splat(0.0), false) / count) as f32;
+        // Beyond the first number: of a plane of one color nothing must be left, or what follows would blow it up, as much as
+        // the square root of epsilon is small.
+        let first = input.first().copied().unwrap_or_default();
+        let exact = f64::from(first) + sum::<V>(input, V::splat(first), false) / count;
+        let mean = exact as f32;
+        let rest = (exact - f64::from(mean)) as f32;
         // Of what is left after the mean: the difference of two large sums would lose it.
-        let variance = sum::<V>(input, V::splat(mean), true) / count;
-        let factor = f64::from(norm.scale[channel]) / (variance + f64::from(norm.epsilon)).sqrt();
-        let [mean, factor, bias] = [mean, factor as f32, norm.bias[channel]];
-        let (means, factors, biases) = (V::splat(mean), V::splat(factor), V::splat(bias));
+        let variance = sum::<V>(input, V::splat(mean), true) / count - f64::from(rest).powi(2);
+        let factor = f64::from(norm.scale[channel]) / (variance.max(0.0) + f64::from(norm.epsilon)).sqrt();
+        let [factor, bias] = [factor as f32, norm.bias[channel]];
+        let (means, rests, factors, biases) = (V::splat(mean), V::splat(rest), V::splat(factor), V::splat(bias));
         let whole = input.len() / V::LANES * V::LANES;
         for place in (0..whole).step_by(V::LANES) {
-            let number = V::load(&input[place..]).sub(means).mul_add(factors, biases);
+            let number = V::load(&input[place..]).sub(means).sub(rests).mul_add(factors, biases);
             let number = if norm.relu { number.relu() } else { number };
             // Not `map_or`: what a closure does would be compiled for any processor.
             let number = if let Some(carried) = carried { number.add(V::load(&carried[place..])) } else { number };
             number.store(&mut output[place..]);
         }
         for place in whole..input.len() {
-            let number = (input[place] - mean) * factor + bias;
+            let number = (input[place] - mean - rest) * factor + bias;
             let number = if norm.relu && number < 0.0 { 0.0 } else { number };
             output[place] = carried.map_or(number, |carried| number + carried[place]);
         }
@@ -177,6 +182,22 @@ mod tests {
                         prop_assert!(error <= bound, "{machine:?}: {found} for {}, {error:e}", expected + carried);
                     }
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_plane_of_one_number_nothing_is_left_but_the_bias(
+            number in -1e3..1e3_f32,
+            pixels in 1..10_000_usize,
+            bias in -2.0..2.0_f32,
+        ) {
+            let norm = Norm { scale: vec![3.0], bias: vec![bias], epsilon: 1e-5, relu: false };
+            for machine in Machine::all() {
+                let mut output = vec![f32::NAN; pixels];
+                norm.run(machine, &vec![number; pixels], [1, pixels], None, &mut output, &Alone).expect("it fits");
+                prop_assert!(output.iter().all(|output| *output == bias), "{machine:?}: {output:?}");
             }
         }
     }
