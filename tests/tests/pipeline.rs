@@ -74,6 +74,41 @@ fn translate(module: &Module, photo: &pictures::Picture) -> Vec<u8> {
 }
 
 #[test]
+fn trained_generators_translate_real_pictures_the_same_on_our_kernels() {
+    let programs = programs();
+    let program = |name: &str| programs.join(name);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let here = folder.path();
+    let photos = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/emoji");
+    assert_done(&run(here, &program("trainer"), &["datasets", "stripes", "stripes", "--size", "32"]));
+    for preset in ["paper", "concat"] {
+        let network = ["--preset", preset, "--width", "16", "--blocks", "2", "--size", "32", "--steps", "60"];
+        let words =
+            [&["--data", "stripes", "--run", preset, "--threads", "2", "--device", "cpu"], &network[..]].concat();
+        assert_done(&run(here, &program("trainer"), &words));
+        let (weights, model) = (format!("{preset}/g_ab.ot"), format!("{preset}.onnx"));
+        assert_done(&run(here, &program("exporter"), &[&weights, "-o", &model, "--no-verify"]));
+        let translated = |kernels: &str| {
+            let to = format!("{preset} {kernels}");
+            let words =
+                ["--model", &model, photos, &to, "--fit", "native", "--device", "cpu", "--cpu-kernels", kernels];
+            assert_done(&run(here, &program("infer"), &words));
+            let found = pictures::find(&here.join(to)).expect("a folder").into_iter();
+            found.flat_map(|path| pictures::read(&path).expect("a picture").into_raw()).collect::<Vec<u8>>()
+        };
+        let expected = translated("off");
+        assert_eq!(expected.len(), 6 * 64 * 64 * 3);
+        for kernels in ["winograd4", "winograd6"] {
+            let found = translated(kernels);
+            assert_eq!(found.len(), expected.len());
+            let far = found.iter().zip(&expected).filter(|(found, expected)| found.abs_diff(**expected) > 1).count();
+            assert!(far * 10_000 <= found.len(), "{preset} on {kernels}: {far} of {}", found.len());
+            assert_ne!(found, expected, "{preset} on {kernels}: they ran");
+        }
+    }
+}
+
+#[test]
 fn infer_does_not_load_libtorch() {
     let output = Command::new("ldd").arg(programs().join("infer")).output().expect("ldd comes with the C library");
     let libraries = String::from_utf8_lossy(&output.stdout);
