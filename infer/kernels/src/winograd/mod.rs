@@ -67,8 +67,21 @@ pub struct Winograd {
 /// Floats between the planes of two points beyond what they hold: without them, all would lie in the same few sets of a cache.
 const APART: usize = 48;
 
-/// Tiles of a task, about: enough that weights are read seldom.
-const TILES: usize = 64;
+/// Tiles of a task, at most, where a row of them is not more: what is computed of them stays in a cache.
+const TILES: usize = 96;
+
+/// What it costs a task to read the weights, in tiles.
+const WEIGHTS: usize = 8;
+
+/// Rows of tiles of a task, of which the last thread to end ends earliest: as many tasks for each thread, and panels that are
+/// full.
+fn task_height([down, across]: [usize; 2], panel: usize, threads: usize) -> usize {
+    let cost = |height: &usize| {
+        let rounds = down.div_ceil(*height).div_ceil(threads);
+        rounds * ((height * across).next_multiple_of(panel) + WEIGHTS)
+    };
+    (1..=(TILES / across.max(1)).clamp(1, down)).min_by_key(cost).unwrap_or(1)
+}
 
 /// Channels that are transformed and multiplied at a time, so that they are still in a cache when they are multiplied. A
 /// multiple of what the products sum at a time.
@@ -154,12 +167,11 @@ impl Layer for Winograd {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
         let side = self.side();
         let (down, across) = (out_rows.div_ceil(side), out_columns.div_ceil(side));
-        // As many tasks for each thread, and for each about as many tiles as are good for a product.
-        let wanted = (down * across).div_ceil(TILES).next_multiple_of(threads.count()).min(down);
+        let height = task_height([down, across], 2 * self.machine.lanes(), threads.count());
         let shape = [images, self.inputs, rows, columns];
         let output_shape = [images, self.outputs, out_rows, out_columns];
         let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band(down.div_ceil(wanted) * side, |input, band, scratch| {
+        batch.each_band(height * side, |input, band, scratch| {
             let size = [rows, columns];
             dispatch(self.machine, Task { winograd: self, input, size, across, columns: out_columns, band, scratch })
         })

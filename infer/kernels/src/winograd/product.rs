@@ -32,8 +32,11 @@ fn product_of<V: Vector, const ROWS: usize>(
     wide: usize,
 ) {
     let panel = 2 * V::LANES;
-    for (weights, sums) in weights.chunks_exact(all * ROWS).zip(sums.chunks_exact_mut(ROWS * wide)) {
+    let panels = weights.chunks_exact(all * ROWS);
+    let mut after = panels.clone().skip(1);
+    for (weights, sums) in panels.zip(sums.chunks_exact_mut(ROWS * wide)) {
         let weights = &weights[some.start * ROWS..some.end * ROWS];
+        let mut next = after.next().map_or(&[][..], |next| &next[some.start * ROWS..some.end * ROWS]);
         for (column, tiles) in tiles.chunks_exact(some.len() * panel).enumerate() {
             let mut total = [[V::splat(0.0); 2]; ROWS];
             if some.start > 0 {
@@ -42,7 +45,8 @@ fn product_of<V: Vector, const ROWS: usize>(
                     *total = [V::load(sums), V::load(&sums[V::LANES..])];
                 }
             }
-            accumulate::<V, ROWS>(weights, tiles, &mut total);
+            accumulate::<V, ROWS>(weights, tiles, next, &mut total);
+            next = &[];
             for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(wide)) {
                 let sums = &mut sums[column * panel..][..panel];
                 total[0].store(sums);

@@ -54,6 +54,17 @@ impl Machine {
         }
     }
 
+    /// Numbers of its vectors: [`Vector::LANES`].
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Self::Portable => Portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86::Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86::Avx512::LANES,
+        }
+    }
+
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -91,6 +102,9 @@ pub(crate) trait Vector: Copy {
     fn relu(self) -> Self;
     /// Four times as many numbers as lanes, every fourth of them in one vector; the slice must have as many.
     fn load_fourths(from: &[f32]) -> [Self; 4];
+    /// Says that these numbers are read soon, where a processor can be told.
+    #[inline(always)]
+    fn prefetch(_: &[f32]) {}
     /// The reverse.
     fn store_fourths(fourths: [Self; 4], to: &mut [f32]);
 }

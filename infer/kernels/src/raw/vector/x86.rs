@@ -85,6 +85,16 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            fn prefetch(numbers: &[f32]) {
+                /// Numbers of a line in a cache.
+                const LINE: usize = 16;
+                for line in numbers.chunks(LINE) {
+                    // SAFETY: see the macro; an address of a line is only hinted at.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+                }
+            }
+
+            #[inline(always)]
             fn load_fourths(from: &[f32]) -> [Self; 4] {
                 let from = &from[..4 * Self::LANES];
                 let (one, other) = from.split_at(2 * Self::LANES);
