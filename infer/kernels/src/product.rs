@@ -10,7 +10,12 @@ pub(crate) type Sums<V, const ROWS: usize> = [[V; 2]; ROWS];
 
 /// Adds `Σ weights[channel][row] × numbers[channel][place]` to sums.
 #[inline(always)]
-pub(crate) fn accumulate<V: Vector, const ROWS: usize>(weights: &[f32], numbers: &[f32], next: &[f32], total: &mut Sums<V, ROWS>) {
+pub(crate) fn accumulate<V: Vector, const ROWS: usize>(
+    weights: &[f32],
+    numbers: &[f32],
+    next: &[f32],
+    total: &mut Sums<V, ROWS>,
+) {
     let panel = 2 * V::LANES;
     let mut next = next.chunks(BLOCK * ROWS);
     for (weights, numbers) in weights.chunks(BLOCK * ROWS).zip(numbers.chunks(BLOCK * panel)) {

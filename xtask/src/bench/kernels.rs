@@ -1,35 +1,41 @@
-//! `cargo xtask bench kernels`: whole generators on our kernels for the CPU beside ONNX Runtime's, in turns in one process.
+//! `cargo xtask bench kernels`: whole generators on our kernels for the CPU beside ONNX Runtime's, in turns in one process,
+//! and beside what else people run on a CPU.
 
-use std::path::Path;
+mod plot;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::environment::{self, PNNX, RUNTIMES, TORCH};
+use super::statistics::{median, range};
 use crate::process::Task;
 use crate::root::target_folder;
+use plot::Bar;
 
 /// Flags of `cargo xtask bench kernels`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Times that each side runs, in turns
-    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Threads of either side
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    threads: u32,
-    /// Only the sizes that have a bound
+    /// Only the sizes that have a bound, and nothing else beside them
     #[arg(long)]
     short: bool,
 }
 
-/// Both generators in full size, with their first weights.
-const NETWORKS: [&str; 2] = ["paper", "concat"];
-const FLAGS: &str = "--size 64 --width 64 --blocks 9 --steps 1 --rate 1e-30 --device cpu --overwrite --quiet";
-/// Pictures × rows × columns.
+const FLAGS: &str = "--size 64 --blocks 9 --steps 1 --rate 1e-30 --device cpu --overwrite --quiet";
+const THREADS: u32 = 2;
+/// Pictures × rows × columns that have a bound.
 const SHORT: [&str; 3] = ["1x256x256", "4x256x256", "1x512x512"];
 const LONG: [&str; 6] = ["1x64x64", "1x128x128", "1x256x256", "1x252x380", "4x256x256", "1x512x512"];
+/// Networks with their widths, and threads.
+const SPREAD: [(&str, u32, u32); 4] = [("paper", 64, 2), ("paper", 64, 1), ("paper", 32, 2), ("concat", 64, 2)];
+/// Where the plot lies, which docs/performance.md shows.
+const PLOT: &str = "docs/kernels.svg";
 
-/// Measures and prints a table.
+/// Measures and prints tables; writes the plot.
 #[expect(clippy::print_stdout, reason = "the result")]
 pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     Task::cargo(["build", "--release", "-p", "trainer", "-p", "exporter"]).run(root)?;
@@ -37,60 +43,186 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let target = target_folder(root)?;
     let folder = target.join("bench-kernels");
     fs_err::create_dir_all(&folder)?;
-    println!("{} threads, {} rounds in turns:\n", arguments.threads, arguments.rounds);
-    println!(
-        "| network | pictures | kernels | ONNX Runtime, ms | ours, ms | times as fast | of single rounds | differs by |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    let mut loads = Vec::new();
-    for network in NETWORKS {
-        let model = model(root, &target, &folder, network)?;
-        for kernels in ["winograd4", "winograd6"] {
-            let turns = target.join("release/examples/turns").display().to_string();
-            let [threads, rounds] = [arguments.threads, arguments.rounds].map(|number| number.to_string());
-            let shapes = if arguments.short { &SHORT[..] } else { &LONG };
-            let words = [&[model.as_str(), kernels, &threads, &rounds], shapes].concat();
-            let printed = Task::new(turns, words).output(root)?;
-            for line in String::from_utf8(printed)?.lines() {
-                let line: Value = serde_json::from_str(line)?;
-                if line.get("shape").is_none() {
-                    let [plain, ours] = [number(&line, "load_plain")?, number(&line, "load_ours")?];
-                    loads.push(format!("{network} with {kernels} {ours:.2} s (ONNX Runtime alone {plain:.2} s)"));
-                    continue;
-                }
-                let shape = line["shape"].as_str().context("a shape")?.replace('x', "×");
-                let [plain, ours, ratio] = [number(&line, "plain")?, number(&line, "ours")?, number(&line, "ratio")?];
-                let [least, most] = [number(&line, "least")?, number(&line, "most")?];
-                println!(
-                    "| {network} | {shape} | {kernels} | {:.0} | {:.0} | **{ratio:.2}** | {least:.2}–{most:.2} | {:.0e} |",
-                    1e3 * plain,
-                    1e3 * ours,
-                    number(&line, "difference")?
-                );
-            }
-        }
+    let bench = Bench { root, programs: target.join("release"), folder, rounds: arguments.rounds };
+    println!("{THREADS} threads, {} rounds in turns:\n\n{}", bench.rounds, bench.bounds()?);
+    if arguments.short {
+        return Ok(());
     }
-    println!("\nTo load: {}.", loads.join(", "));
+    let (table, plot) = bench.spread()?;
+    println!("\n{table}");
+    program::files::write_whole(&root.join(PLOT), plot.as_bytes())?;
+    println!("\n{}", bench.others()?);
     Ok(())
 }
 
-/// A generator's ONNX file, made once.
-fn model(root: &Path, target: &Path, folder: &Path, network: &str) -> Result<String> {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let model = path(&format!("{network}.onnx"));
-    if Path::new(&model).is_file() {
-        return Ok(model);
+struct Bench<'a> {
+    root: &'a Path,
+    programs: PathBuf,
+    folder: PathBuf,
+    rounds: u32,
+}
+
+/// What `turns` found at one shape.
+struct Turns {
+    shape: String,
+    plain: f64,
+    ours: f64,
+    ratio: f64,
+    range: [f64; 2],
+    difference: f64,
+}
+
+impl Turns {
+    fn cells(&self) -> String {
+        let Self { plain, ours, ratio, range: [least, most], .. } = self;
+        format!("{:.0} | {:.0} | **{ratio:.2}** | {least:.2}–{most:.2}", 1e3 * plain, 1e3 * ours)
     }
-    let (data, run) = (path("stripes"), path(network));
-    let trainer = target.join("release/trainer");
-    if !Path::new(&data).is_dir() {
-        Task::new(&trainer, ["datasets", "stripes", &data, "--size", "64"]).output(root)?;
+}
+
+impl Bench<'_> {
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
     }
-    let words = ["--preset", network, "--data", &data, "--run", &run].into_iter().chain(FLAGS.split(' '));
-    Task::new(&trainer, words).output(root)?;
-    let weights = format!("{run}/g_ab.ot");
-    Task::new(target.join("release/exporter"), [&weights, "-o", &model, "--no-verify"]).output(root)?;
-    Ok(model)
+
+    /// A generator's ONNX file with its first weights, made once.
+    fn model(&self, network: &str, width: u32) -> Result<String> {
+        let name = format!("{network}-{width}");
+        let model = self.path(&format!("{name}.onnx"));
+        if Path::new(&model).is_file() {
+            return Ok(model);
+        }
+        let (data, run) = (self.path("stripes"), self.path(&name));
+        let trainer = self.programs.join("trainer");
+        if !Path::new(&data).is_dir() {
+            Task::new(&trainer, ["datasets", "stripes", &data, "--size", "64"]).output(self.root)?;
+        }
+        let width = width.to_string();
+        let words = ["--preset", network, "--width", &width, "--data", &data, "--run", &run];
+        Task::new(&trainer, words.into_iter().chain(FLAGS.split(' '))).output(self.root)?;
+        let weights = format!("{run}/g_ab.ot");
+        Task::new(self.programs.join("exporter"), [&weights, "-o", &model, "--no-verify"]).output(self.root)?;
+        Ok(model)
+    }
+
+    /// A model on both sides, with the seconds that each takes to load.
+    fn turns(&self, model: &str, kernels: &str, threads: u32, shapes: &[&str]) -> Result<(Vec<Turns>, [f64; 2])> {
+        let [threads, rounds] = [threads, self.rounds].map(|number| number.to_string());
+        let words = [&[model, kernels, &threads, &rounds], shapes].concat();
+        let printed = Task::new(self.programs.join("examples/turns"), words).output(self.root)?;
+        let (mut found, mut loads) = (Vec::new(), [0.0; 2]);
+        for line in String::from_utf8(printed)?.lines() {
+            let line: Value = serde_json::from_str(line)?;
+            let number = |key| number(&line, key);
+            match line["shape"].as_str() {
+                Some(shape) => found.push(Turns {
+                    shape: shape.replace('x', "×"),
+                    plain: number("plain")?,
+                    ours: number("ours")?,
+                    ratio: number("ratio")?,
+                    range: [number("least")?, number("most")?],
+                    difference: number("difference")?,
+                }),
+                None => loads = [number("load_plain")?, number("load_ours")?],
+            }
+        }
+        Ok((found, loads))
+    }
+
+    /// Sizes that have a bound, with either tile.
+    fn bounds(&self) -> Result<String> {
+        let mut lines = vec![
+            "| network | pictures | kernels | ONNX Runtime, ms | ours, ms | times as fast | of single rounds | differs by |"
+                .into(),
+            "| --- | --- | --- | --- | --- | --- | --- | --- |".into(),
+        ];
+        let mut loads = Vec::new();
+        for network in ["paper", "concat"] {
+            let model = self.model(network, 64)?;
+            for kernels in ["winograd4", "winograd6"] {
+                let (found, [plain, ours]) = self.turns(&model, kernels, THREADS, &SHORT)?;
+                loads.push(format!("{network} with {kernels} {ours:.2} s (ONNX Runtime alone {plain:.2} s)"));
+                lines.extend(found.iter().map(|found| {
+                    let Turns { shape, difference, .. } = found;
+                    format!("| {network} | {shape} | {kernels} | {} | {difference:.0e} |", found.cells())
+                }));
+            }
+        }
+        lines.push(format!("\nTo load: {}.", loads.join(", ")));
+        Ok(lines.join("\n"))
+    }
+
+    /// Over sizes, batches, threads and widths: a table, and a picture of it.
+    fn spread(&self) -> Result<(String, String)> {
+        let mut lines = vec![
+            "| network | width | threads | pictures | ONNX Runtime, ms | ours, ms | times as fast | of single rounds |"
+                .into(),
+            "| --- | --- | --- | --- | --- | --- | --- | --- |".into(),
+        ];
+        let mut bars = Vec::new();
+        for (network, width, threads) in SPREAD {
+            let (found, _) = self.turns(&self.model(network, width)?, "auto", threads, &LONG)?;
+            for found in &found {
+                let Turns { shape, ratio, .. } = found;
+                lines.push(format!("| {network} | {width} | {threads} | {shape} | {} |", found.cells()));
+                let plural = if threads == 1 { "" } else { "s" };
+                let series = format!("{network}, width {width}, {threads} thread{plural}");
+                bars.push(Bar { series, place: shape.clone(), height: *ratio });
+            }
+        }
+        Ok((lines.join("\n"), plot::grouped("times as fast as ONNX Runtime", &bars)))
+    }
+
+    /// One picture of 256×256 on what else people run, in turns, each side in a process of its own.
+    fn others(&self) -> Result<String> {
+        const OTHERS: [(&str, &str); 4] = [
+            ("openvino-f32", "OpenVINO in f32"),
+            ("openvino", "OpenVINO as it comes"),
+            ("ncnn", "ncnn in f32"),
+            ("torch", "PyTorch"),
+        ];
+        let mut lines = vec![
+            format!("One picture of 256×256, {THREADS} threads:\n"),
+            "| network | | ms | times as long as ours | of single rounds |".into(),
+            "| --- | --- | --- | --- | --- |".into(),
+        ];
+        let [runtimes, converter, torch] = [&RUNTIMES, &PNNX, &TORCH].map(|kind| environment::python(self.root, kind));
+        let (runtimes, converter, torch) = (runtimes?, converter?, torch?);
+        for network in ["paper", "concat"] {
+            let model = self.model(network, 64)?;
+            let beside = self.path(&format!("{network}-64"));
+            if !Path::new(&format!("{beside}.bin")).is_file() {
+                self.script(&converter, &["convert", &model, &beside])?;
+            }
+            let mut seconds = [(); 2 + OTHERS.len()].map(|()| Vec::new());
+            for round in 1..=self.rounds {
+                eprintln!("{network}: round {round} of {}", self.rounds);
+                let once = Bench { rounds: 3, folder: self.folder.clone(), programs: self.programs.clone(), ..*self };
+                let (found, _) = once.turns(&model, "auto", THREADS, &SHORT[..1])?;
+                let found = found.first().context("`turns` printed no shape")?;
+                seconds[0].push(found.ours);
+                seconds[1].push(found.plain);
+                for ((kind, _), seconds) in OTHERS.iter().zip(&mut seconds[2..]) {
+                    let python = if *kind == "torch" { &torch } else { &runtimes };
+                    let found = self.script(python, &["alone", kind, &model, "4", &THREADS.to_string()])?;
+                    seconds.push(number(&found, "seconds")?);
+                }
+            }
+            let names = ["ours", "ONNX Runtime"].into_iter().chain(OTHERS.map(|(_, name)| name));
+            for (name, side) in names.zip(&seconds) {
+                let ratios: Vec<f64> = side.iter().zip(&seconds[0]).map(|(side, ours)| side / ours).collect();
+                let ([least, most], ratio) = (range(&ratios), median(&ratios));
+                let ms = 1e3 * median(side);
+                lines.push(format!("| {network} | {name} | {ms:.0} | **{ratio:.2}** | {least:.2}–{most:.2} |"));
+            }
+        }
+        Ok(lines.join("\n"))
+    }
+
+    fn script(&self, python: &Path, words: &[&str]) -> Result<Value> {
+        let script = self.root.join("xtask/src/bench/translated.py").display().to_string();
+        let printed = Task::new(python, [&[script.as_str()], words].concat()).output(self.root)?;
+        serde_json::from_slice(&printed).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&printed)))
+    }
 }
 
 fn number(json: &Value, key: &str) -> Result<f64> {

@@ -55,7 +55,9 @@ enum Bench {
     Infer(infer::Arguments),
     /// Measure our kernels for the CPU beside ONNX Runtime's
     ///
-    /// Both families' full generators in several sizes, on either side in turns in one process. Prints a table in Markdown.
+    /// Both families' full generators in several sizes, batches, widths and threads, on either side in turns in one process;
+    /// then beside OpenVINO, ncnn and PyTorch. Prints tables in Markdown, and writes docs/kernels.svg. Takes a quarter of an hour
+    /// (`--short`: four minutes), in which nothing else may run.
     Kernels(kernels::Arguments),
 }
 

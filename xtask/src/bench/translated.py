@@ -1,10 +1,12 @@
-"""What people write to translate a folder, for `cargo xtask bench infer`. Prints a line of JSON.
+"""What people write to translate a folder, for `cargo xtask bench infer` and `kernels`. Prints a line of JSON.
 
     translated.py make FOLDER COUNT                       pictures of 256x256, smooth with noise, as JPEG
     translated.py bare MODEL COUNT THREADS                nothing but the session, on one input
     translated.py convert MODEL OUT                       the model as ncnn's files OUT.param and OUT.bin
     translated.py KIND MODEL IN OUT THREADS               a folder, picture by picture: loop, pool (threads beside),
                                                           openvino, openvino-f32, ncnn (files beside the model)
+    translated.py alone KIND MODEL COUNT THREADS          nothing but the network: loop, openvino, openvino-f32, ncnn, torch
+                                                          (the network that FAMILY-WIDTH.onnx has its name of)
     translated.py command ...                             any command: seconds and the peak of its memory
 """
 
@@ -13,6 +15,7 @@ import json
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -97,12 +100,28 @@ def ncnn_session(model, threads):
     return run
 
 
+def torch_session(model, threads):
+    import torch
+    from published_loop import Builder
+
+    family, width = Path(model).stem.split("-")
+    torch.set_num_threads(int(threads))
+    network = Builder(family).generator(int(width), 9).eval()
+
+    def run(planes):
+        with torch.inference_mode():
+            return network(torch.from_numpy(planes)).numpy()
+
+    return run
+
+
 SESSIONS = {
     "loop": session,
     "pool": session,
     "openvino": openvino_session,
     "openvino-f32": openvino_session_f32,
     "ncnn": ncnn_session,
+    "torch": torch_session,
 }
 
 
@@ -118,6 +137,20 @@ def bare(model, count, threads):
     for _ in range(int(count)):
         run(planes)
     return {"seconds": (time.monotonic() - start) / int(count), "load": load}
+
+
+def alone(kind, model, count, threads):
+    import numpy
+
+    run = SESSIONS[kind](model, threads)
+    planes = numpy.random.default_rng(0).uniform(-1, 1, (1, 3, SIDE, SIDE)).astype("f4")
+    run(planes)
+    seconds = []
+    for _ in range(int(count)):
+        start = time.monotonic()
+        run(planes)
+        seconds.append(time.monotonic() - start)
+    return {"seconds": statistics.median(seconds)}
 
 
 def read(path):
@@ -182,5 +215,5 @@ what, *words = sys.argv[1:]
 if what in SESSIONS:
     words = [what, *words]
     what = "folder"
-commands = {"make": make, "convert": convert, "bare": bare, "folder": folder, "command": command}
+commands = {"make": make, "convert": convert, "bare": bare, "alone": alone, "folder": folder, "command": command}
 print(json.dumps(commands[what](*words)))
