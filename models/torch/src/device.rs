@@ -5,7 +5,7 @@ use program::Device;
 /// CUDA was asked for and is not to be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "cuda:{index} was asked for and cannot be used: {reason}\nuse --device cpu, or see `How to use a GPU` in the README"
+    "cuda:{index} was asked for and cannot be used: {reason}\nuse --device cpu, or see `Using a GPU` in the README"
 )]
 pub struct DeviceError {
     /// The card asked for.
