@@ -16,13 +16,13 @@ pub(crate) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Does a task for each band of `height` rows: with its image of the input, and memory to work in.
+    /// Does a task for each band of so many channels and rows: with its image of the input, and memory to work in.
     ///
     /// # Errors
     /// If the numbers are not as many as the shapes say, and those of tasks and threads.
     pub(crate) fn each_band(
         self,
-        height: usize,
+        band: [usize; 2],
         task: impl Fn(&[f32], Band<'_>, &mut Vec<f32>) -> Result<(), KernelError> + Sync,
     ) -> Result<(), KernelError> {
         let Self { input, shape, output, output_shape, scratch, threads } = self;
@@ -32,7 +32,7 @@ impl Batch<'_> {
         if output.is_empty() {
             return Ok(());
         }
-        let bands = Bands::new(output, output_shape, height);
+        let bands = Bands::new(output, output_shape, band);
         let image: usize = shape[1..].iter().product();
         threads.each(bands.len(), &|place| {
             let band = bands.take(place);

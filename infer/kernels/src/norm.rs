@@ -45,7 +45,7 @@ impl Norm {
         if count == 0 {
             return Ok(());
         }
-        let planes = Bands::new(output, [images * channels, 1, 1, pixels], 1);
+        let planes = Bands::new(output, [images * channels, 1, 1, pixels], [1, 1]);
         threads.each(planes.len(), &|plane| {
             let mut band = planes.take(plane);
             let part = plane * pixels..(plane + 1) * pixels;

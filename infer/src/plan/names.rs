@@ -26,8 +26,11 @@ type Key = [u8; 16];
 /// The pictures in the order of their outputs below `output`, and the places of those that could not keep their first name.
 pub(super) fn give(pictures: Vec<Found>, output: &Path, format: Option<Format>) -> (Vec<(Found, PathBuf)>, Vec<usize>) {
     let first = |found: &Found| with_ending(found.below(), format);
-    let mut named: Vec<(Found, PathBuf)> =
-        pictures.into_iter().map(|found| (first(&found), found)).map(|(name, found)| (found, name)).collect();
+    let with_first = |found: Found| {
+        let name = first(&found);
+        (found, name)
+    };
+    let mut named: Vec<(Found, PathBuf)> = pictures.into_iter().map(with_first).collect();
     let mut taken = folders_of(named.iter().map(|(_, name)| name)); // a file cannot be called as a folder that others need
     let mut nameless: Vec<usize> = (0..named.len()).collect();
     for round in 1.. {

@@ -20,9 +20,20 @@ pub(super) struct Arguments {
     /// Times that each side runs, in turns
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Only the sizes that have a bound, and nothing else beside them
-    #[arg(long)]
-    short: bool,
+    /// Measure only this [default: everything]
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The sizes that have a bound, with either tile
+    Bounds,
+    /// Sizes, batches, widths and threads; writes the plot
+    Spread,
+    /// What else runs on a CPU
+    Others,
 }
 
 const FLAGS: &str = "--size 64 --blocks 9 --steps 1 --rate 1e-30 --device cpu --overwrite --quiet";
@@ -44,14 +55,18 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let folder = target.join("bench-kernels");
     fs_err::create_dir_all(&folder)?;
     let bench = Bench { root, programs: target.join("release"), folder, rounds: arguments.rounds };
-    println!("{THREADS} threads, {} rounds in turns:\n\n{}", bench.rounds, bench.bounds()?);
-    if arguments.short {
-        return Ok(());
+    let is_asked = |part| arguments.only.is_none_or(|only| only == part);
+    if is_asked(Part::Bounds) {
+        println!("{THREADS} threads, {} rounds in turns:\n\n{}\n", bench.rounds, bench.bounds()?);
     }
-    let (table, plot) = bench.spread()?;
-    println!("\n{table}");
-    program::files::write_whole(&root.join(PLOT), plot.as_bytes())?;
-    println!("\n{}", bench.others()?);
+    if is_asked(Part::Spread) {
+        let (table, plot) = bench.spread()?;
+        println!("{table}\n");
+        program::files::write_whole(&root.join(PLOT), plot.as_bytes())?;
+    }
+    if is_asked(Part::Others) {
+        println!("{}", bench.others()?);
+    }
     Ok(())
 }
 
@@ -203,12 +218,15 @@ impl Bench<'_> {
                 seconds[1].push(found.plain);
                 for ((kind, _), seconds) in OTHERS.iter().zip(&mut seconds[2..]) {
                     let python = if *kind == "torch" { &torch } else { &runtimes };
-                    let found = self.script(python, &["alone", kind, &model, "4", &THREADS.to_string()])?;
-                    seconds.push(number(&found, "seconds")?);
+                    // Some cannot run every network.
+                    match self.script(python, &["alone", kind, &model, "4", &THREADS.to_string()]) {
+                        Ok(found) => seconds.push(number(&found, "seconds")?),
+                        Err(error) => eprintln!("{network} on {kind}: {error:#}"),
+                    }
                 }
             }
             let names = ["ours", "ONNX Runtime"].into_iter().chain(OTHERS.map(|(_, name)| name));
-            for (name, side) in names.zip(&seconds) {
+            for (name, side) in names.zip(&seconds).filter(|(_, side)| !side.is_empty()) {
                 let ratios: Vec<f64> = side.iter().zip(&seconds[0]).map(|(side, ours)| side / ours).collect();
                 let ([least, most], ratio) = (range(&ratios), median(&ratios));
                 let ms = 1e3 * median(side);

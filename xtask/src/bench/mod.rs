@@ -57,7 +57,7 @@ enum Bench {
     ///
     /// Both families' full generators in several sizes, batches, widths and threads, on either side in turns in one process;
     /// then beside OpenVINO, ncnn and PyTorch. Prints tables in Markdown, and writes docs/kernels.svg. Takes a quarter of an hour
-    /// (`--short`: four minutes), in which nothing else may run.
+    /// (`--only bounds`: four minutes), in which nothing else may run.
     Kernels(kernels::Arguments),
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// `[images, planes, rows, columns]` numbers, cut into bands of rows: each band is all planes of one image, and a task may
+/// `[images, planes, rows, columns]` numbers, cut into bands of rows: each band is some planes of one image, and a task may
 /// take it once.
 pub(crate) struct Bands<'a> {
     numbers: *mut f32,
@@ -12,6 +12,8 @@ pub(crate) struct Bands<'a> {
     columns: usize,
     /// Rows of a band; the last of an image may have fewer.
     height: usize,
+    /// Planes of a band; the last of an image may have fewer.
+    depth: usize,
     /// Of each band, whether it was taken.
     taken: Vec<AtomicBool>,
     _borrowed: PhantomData<&'a mut [f32]>,
@@ -22,17 +24,18 @@ pub(crate) struct Bands<'a> {
 unsafe impl Sync for Bands<'_> {}
 
 impl<'a> Bands<'a> {
-    /// Cuts an output of images, planes, rows and columns into bands of `height` rows.
+    /// Cuts an output of images, planes, rows and columns into bands of `depth` planes and `height` rows.
     ///
     /// # Panics
-    /// If the numbers are not as many as the shape says, or bands would have no rows.
-    pub(crate) fn new(numbers: &'a mut [f32], shape: [usize; 4], height: usize) -> Self {
+    /// If the numbers are not as many as the shape says, or bands would have no planes or rows.
+    pub(crate) fn new(numbers: &'a mut [f32], shape: [usize; 4], [depth, height]: [usize; 2]) -> Self {
         let [images, planes, rows, columns] = shape;
         let count = shape.iter().try_fold(1_usize, |count, &side| count.checked_mul(side));
         assert!(count == Some(numbers.len()), "the shape is that of the numbers");
-        assert!(height > 0, "a band has rows");
-        let taken = (0..images * rows.div_ceil(height)).map(|_| AtomicBool::new(false)).collect();
-        Self { numbers: numbers.as_mut_ptr(), planes, rows, columns, height, taken, _borrowed: PhantomData }
+        assert!(depth > 0 && height > 0, "a band has planes and rows");
+        let count = images * planes.div_ceil(depth) * rows.div_ceil(height);
+        let taken = (0..count).map(|_| AtomicBool::new(false)).collect();
+        Self { numbers: numbers.as_mut_ptr(), planes, rows, columns, height, depth, taken, _borrowed: PhantomData }
     }
 
     /// How many there are.
@@ -40,16 +43,17 @@ impl<'a> Bands<'a> {
         self.taken.len()
     }
 
-    /// Takes a band, of image `band / bands an image`.
+    /// Takes a band: images follow each other, in each its planes, and of these its rows.
     ///
     /// # Panics
     /// If there is no such band, or it was taken before.
     pub(crate) fn take(&self, band: usize) -> Band<'_> {
         let was_taken = self.taken[band].swap(true, Ordering::Relaxed);
         assert!(!was_taken, "a band is taken once");
-        let each = self.rows.div_ceil(self.height);
-        let first = band % each * self.height;
-        Band { bands: self, image: band / each, first, rows: self.height.min(self.rows - first) }
+        let [across, down] = [self.planes.div_ceil(self.depth), self.rows.div_ceil(self.height)];
+        let (first, plane) = (band % down * self.height, band / down % across * self.depth);
+        let (rows, planes) = (self.height.min(self.rows - first), self.depth.min(self.planes - plane));
+        Band { bands: self, image: band / down / across, plane, planes, first, rows }
     }
 }
 
@@ -58,6 +62,10 @@ pub(crate) struct Band<'a> {
     bands: &'a Bands<'a>,
     /// Of which image.
     pub(crate) image: usize,
+    /// The first plane.
+    pub(crate) plane: usize,
+    /// How many.
+    pub(crate) planes: usize,
     /// The first row.
     pub(crate) first: usize,
     /// How many.
@@ -65,18 +73,18 @@ pub(crate) struct Band<'a> {
 }
 
 impl Band<'_> {
-    /// A row of a plane, counted from the band's first.
+    /// A row of a plane, both counted from the band's first.
     ///
     /// # Panics
     /// If there is no such row or plane.
     #[inline(always)]
     pub(crate) fn row(&mut self, plane: usize, row: usize) -> &mut [f32] {
         let Bands { numbers, planes, rows, columns, .. } = *self.bands;
-        assert!(plane < planes && row < self.rows, "the row is one of the band");
-        let start = ((self.image * planes + plane) * rows + self.first + row) * columns;
+        assert!(plane < self.planes && row < self.rows, "the row is one of the band");
+        let start = ((self.image * planes + self.plane + plane) * rows + self.first + row) * columns;
         // SAFETY: `Bands::new` has checked that the numbers are `images × planes × rows × columns`, and all four parts of
-        // the place are below these, so the row lies within them. No other reference to it lives: bands share no rows, this one was
-        // taken once, and it is borrowed for as long as the row is.
+        // the place are below these, so the row lies within them. No other reference to it lives: bands share no rows of a plane, this
+        // one was taken once, and it is borrowed for as long as the row is.
         #[expect(unsafe_code, reason = "a part of an output that others write, too")]
         unsafe {
             std::slice::from_raw_parts_mut(numbers.add(start), columns)
@@ -94,16 +102,16 @@ mod tests {
     fn bands_are_disjoint_and_cover_everything() {
         let shape = [2, 3, 7, 5];
         let mut numbers = vec![0.0; shape.iter().product()];
-        let bands = Bands::new(&mut numbers, shape, 3);
-        assert_eq!(bands.len(), 6);
+        let bands = Bands::new(&mut numbers, shape, [2, 3]);
+        assert_eq!(bands.len(), 12);
         thread::scope(|scope| {
             for band in 0..bands.len() {
                 let bands = &bands;
                 scope.spawn(move || {
                     let mut band = bands.take(band);
-                    for plane in 0..3 {
+                    for plane in 0..band.planes {
                         for row in 0..band.rows {
-                            let value = ((band.image * 3 + plane) * 7 + band.first + row) as f32;
+                            let value = ((band.image * 3 + band.plane + plane) * 7 + band.first + row) as f32;
                             band.row(plane, row).iter_mut().for_each(|number| *number += value);
                         }
                     }
@@ -119,7 +127,7 @@ mod tests {
     #[should_panic(expected = "a band is taken once")]
     fn nobody_gets_a_band_twice() {
         let mut numbers = [0.0; 4];
-        let bands = Bands::new(&mut numbers, [1, 1, 2, 2], 1);
+        let bands = Bands::new(&mut numbers, [1, 1, 2, 2], [1, 1]);
         let _first = bands.take(1);
         let _second = bands.take(1);
     }
@@ -128,7 +136,15 @@ mod tests {
     #[should_panic(expected = "the row is one of the band")]
     fn nobody_gets_a_row_of_another_band() {
         let mut numbers = [0.0; 4];
-        let bands = Bands::new(&mut numbers, [1, 1, 2, 2], 1);
+        let bands = Bands::new(&mut numbers, [1, 1, 2, 2], [1, 1]);
         bands.take(0).row(0, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "the row is one of the band")]
+    fn nobody_gets_a_plane_of_another_band() {
+        let mut numbers = [0.0; 4];
+        let bands = Bands::new(&mut numbers, [1, 2, 1, 2], [1, 1]);
+        bands.take(0).row(1, 0);
     }
 }

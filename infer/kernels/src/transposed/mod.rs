@@ -140,7 +140,7 @@ impl Layer for Transposed {
         let shape = [images, self.inputs, rows, columns];
         let output_shape = [images, self.outputs, out_rows, out_columns];
         let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band(2 * down.div_ceil(wanted), |input, band, scratch| {
+        batch.each_band([self.outputs, 2 * down.div_ceil(wanted)], |input, band, scratch| {
             let size = [rows, columns];
             dispatch(self.machine, Task { layer: self, input, size, columns: out_columns, band, scratch })
         })

@@ -73,19 +73,25 @@ const TILES: usize = 96;
 /// What it costs a task to read the weights, in tiles.
 const WEIGHTS: usize = 8;
 
-/// Rows of tiles of a task, of which the last thread to end ends earliest: as many tasks for each thread, and panels that are
-/// full.
-fn task_height([down, across]: [usize; 2], panel: usize, threads: usize) -> usize {
-    let cost = |height: &usize| {
-        let rounds = down.div_ceil(*height).div_ceil(threads);
-        rounds * ((height * across).next_multiple_of(panel) + WEIGHTS)
-    };
-    (1..=(TILES / across.max(1)).clamp(1, down)).min_by_key(cost).unwrap_or(1)
-}
-
 /// Channels that are transformed and multiplied at a time, so that they are still in a cache when they are multiplied. A
 /// multiple of what the products sum at a time.
 const CHANNELS: usize = 128;
+
+/// Outputs and rows of tiles of a task, so that the last thread to end ends earliest: with as many tasks for each thread, and
+/// panels of tiles that are full. Where a picture is too small for that, threads share its outputs, each with the inputs for
+/// itself.
+fn split(outputs: usize, [images, down, across]: [usize; 3], panel: usize, threads: usize) -> (usize, usize) {
+    let tasks = |height: usize| images.max(1) * down.div_ceil(height);
+    let shares = |height: usize| (threads / tasks(height)).clamp(1, outputs);
+    // In twentieths of what a tile costs: three of those are the maps of its inputs.
+    let cost = |height: &usize| {
+        let tiles = (height * across).next_multiple_of(panel);
+        let rounds = tasks(*height).div_ceil(threads);
+        rounds * (3 * tiles + (17 * tiles + 20 * WEIGHTS) / shares(*height))
+    };
+    let height = (1..=(TILES / across.max(1)).clamp(1, down)).min_by_key(cost).unwrap_or(1);
+    (outputs.div_ceil(shares(height)), height)
+}
 
 impl Winograd {
     /// Transforms the weights.
@@ -167,11 +173,13 @@ impl Layer for Winograd {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
         let side = self.side();
         let (down, across) = (out_rows.div_ceil(side), out_columns.div_ceil(side));
-        let height = task_height([down, across], 2 * self.machine.lanes(), threads.count());
+        let panel = 2 * self.machine.lanes();
+        let (depth, height) = split(self.outputs, [images, down, across], panel, threads.count());
+        let depth = depth.next_multiple_of(self.rows());
         let shape = [images, self.inputs, rows, columns];
         let output_shape = [images, self.outputs, out_rows, out_columns];
         let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band(height * side, |input, band, scratch| {
+        batch.each_band([depth, height * side], |input, band, scratch| {
             let size = [rows, columns];
             dispatch(self.machine, Task { winograd: self, input, size, across, columns: out_columns, band, scratch })
         })
@@ -210,7 +218,7 @@ impl Task<'_> {
     fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(
         mut self,
     ) -> Result<(), KernelError> {
-        let Winograd { inputs, outputs, .. } = *self.winograd;
+        let (inputs, outputs) = (self.winograd.inputs, self.band.planes);
         let (points, panel) = (POINTS * POINTS, 2 * V::LANES);
         let down = self.band.rows.div_ceil(SIDE);
         let count = down * self.across;
@@ -224,7 +232,10 @@ impl Task<'_> {
         grow(self.scratch, points * (in_plane + sum_plane) + lines.len())?;
         let (transformed, rest) = self.scratch.split_at_mut(points * in_plane);
         let (sums, rest) = rest.split_at_mut(points * sum_plane);
-        let weights = self.winograd.weights.chunks_exact(row_panels * V::ROWS * inputs);
+        // Of each point, those of the band's outputs.
+        let all = self.winograd.outputs.next_multiple_of(V::ROWS) * inputs;
+        let of_band = self.band.plane * inputs..(self.band.plane + row_panels * V::ROWS) * inputs;
+        let weights = self.winograd.weights.chunks_exact(all).map(|weights| &weights[of_band.clone()]);
         let pixels = self.size[0] * self.size[1];
         for first in (0..inputs).step_by(CHANNELS) {
             let channels = Channels { some: first..inputs.min(first + CHANNELS), all: inputs };
@@ -249,6 +260,7 @@ impl Task<'_> {
         let place =
             output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };
         let Winograd { bias, relu, .. } = self.winograd;
+        let bias = &bias[self.band.plane..];
         output::transform::<V, T, POINTS, SIDE>(sums, &place, bias, *relu, &mut self.band);
         Ok(())
     }

@@ -227,3 +227,12 @@ proptest! {
         prop_assert_eq!(output, bias);
     }
 }
+
+#[test]
+fn tasks_fill_panels_and_threads_share_the_outputs_of_a_small_picture() {
+    assert_eq!(split(256, [1, 16, 16], 32, 2), (256, 4), "four tasks, two for each thread");
+    assert_eq!(split(256, [1, 16, 24], 32, 2), (256, 4), "96 tiles: three would take as many panels");
+    assert_eq!(split(256, [1, 4, 4], 32, 2), (128, 4), "both threads, though there is one panel");
+    assert_eq!(split(256, [2, 4, 4], 32, 2), (256, 4), "a picture each");
+    assert_eq!(split(3, [1, 1, 1], 32, 16), (1, 1), "no thread has less than an output");
+}
