@@ -43,3 +43,8 @@ impl Batch<'_> {
         })
     }
 }
+
+/// Rows of a band, `most` about: as many bands for each thread.
+pub(crate) fn band_height(rows: usize, most: usize, threads: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(most).next_multiple_of(threads).min(rows))
+}

@@ -15,6 +15,8 @@ mod product;
 mod raw;
 pub mod rewrite;
 mod scratch;
+#[cfg(test)]
+mod testing;
 pub mod threads;
 pub mod transposed;
 pub mod winograd;

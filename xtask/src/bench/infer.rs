@@ -6,11 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::environment::{self, PNNX, RUNTIMES};
 use super::statistics::{median, range};
+use super::translated::{number, translated};
 use crate::process::Task;
 use crate::root::target_folder;
 
@@ -94,13 +95,7 @@ impl<'a> Bench<'a> {
 
     /// What the script says.
     fn script(&self, words: &[&str]) -> Result<Value> {
-        self.script_by(&self.python, words)
-    }
-
-    fn script_by(&self, python: &Path, words: &[&str]) -> Result<Value> {
-        let script = self.root.join("xtask/src/bench/translated.py").display().to_string();
-        let printed = Task::new(python, [&[script.as_str()], words].concat()).output(self.root)?;
-        serde_json::from_slice(&printed).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&printed)))
+        translated(self.root, &self.python, words)
     }
 
     /// A folder of so many pictures, made once.
@@ -127,7 +122,7 @@ impl<'a> Bench<'a> {
         Task::new(&trainer, words).output(self.root)?;
         Task::new(self.programs.join("exporter"), [&weights, "-o", &model, "--no-verify"]).output(self.root)?;
         let converter = environment::python(self.root, &PNNX)?;
-        self.script_by(&converter, &["convert", &model, &self.path("network")])?;
+        translated(self.root, &converter, &["convert", &model, &self.path("network")])?;
         Ok(model)
     }
 
@@ -277,10 +272,6 @@ fn stages(report: &str) -> Result<[f64; 3]> {
         }
     }
     Ok(sums)
-}
-
-fn number(json: &Value, key: &str) -> Result<f64> {
-    json[key].as_f64().with_context(|| format!("no {key} in {json}"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::environment::{self, PNNX, RUNTIMES, TORCH};
 use super::statistics::{median, range};
+use super::translated::{number, translated};
 use crate::process::Task;
 use crate::root::target_folder;
 use plot::Bar;
@@ -206,20 +207,19 @@ impl Bench<'_> {
             let model = self.model(network, 64)?;
             let beside = self.path(&format!("{network}-64"));
             if !Path::new(&format!("{beside}.bin")).is_file() {
-                self.script(&converter, &["convert", &model, &beside])?;
+                translated(self.root, &converter, &["convert", &model, &beside])?;
             }
             let mut seconds = [(); 2 + OTHERS.len()].map(|()| Vec::new());
             for round in 1..=self.rounds {
                 eprintln!("{network}: round {round} of {}", self.rounds);
-                let once = Bench { rounds: 3, folder: self.folder.clone(), programs: self.programs.clone(), ..*self };
-                let (found, _) = once.turns(&model, "auto", THREADS, &SHORT[..1])?;
+                let (found, _) = self.turns(&model, "auto", THREADS, &SHORT[..1])?;
                 let found = found.first().context("`turns` printed no shape")?;
                 seconds[0].push(found.ours);
                 seconds[1].push(found.plain);
                 for ((kind, _), seconds) in OTHERS.iter().zip(&mut seconds[2..]) {
                     let python = if *kind == "torch" { &torch } else { &runtimes };
                     // Some cannot run every network.
-                    match self.script(python, &["alone", kind, &model, "4", &THREADS.to_string()]) {
+                    match translated(self.root, python, &["alone", kind, &model, "4", &THREADS.to_string()]) {
                         Ok(found) => seconds.push(number(&found, "seconds")?),
                         Err(error) => eprintln!("{network} on {kind}: {error:#}"),
                     }
@@ -235,14 +235,4 @@ impl Bench<'_> {
         }
         Ok(lines.join("\n"))
     }
-
-    fn script(&self, python: &Path, words: &[&str]) -> Result<Value> {
-        let script = self.root.join("xtask/src/bench/translated.py").display().to_string();
-        let printed = Task::new(python, [&[script.as_str()], words].concat()).output(self.root)?;
-        serde_json::from_slice(&printed).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&printed)))
-    }
-}
-
-fn number(json: &Value, key: &str) -> Result<f64> {
-    json[key].as_f64().with_context(|| format!("no {key} in {json}"))
 }

@@ -9,6 +9,7 @@ mod loading;
 mod losses;
 mod statistics;
 mod train;
+mod translated;
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 //! layer of a generator gives three, by a large kernel. Here a vector holds places of a row, and each that is loaded meets
 //! the weights of all channels.
 
-use crate::banded::Batch;
+use crate::banded::{Batch, band_height};
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::padding::Padding;
@@ -92,11 +92,11 @@ impl Layer for Direct {
         threads: &dyn Threads,
     ) -> Result<(), KernelError> {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
-        let wanted = out_rows.div_ceil(ROWS_AT_ONCE).next_multiple_of(threads.count()).min(out_rows);
+        let height = band_height(out_rows, ROWS_AT_ONCE, threads.count());
         let shape = [images, self.inputs, rows, columns];
         let output_shape = [images, self.outputs, out_rows, out_columns];
         let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band([self.outputs, out_rows.div_ceil(wanted)], |input, band, scratch| {
+        batch.each_band([self.outputs, height], |input, band, scratch| {
             let size = [rows, columns];
             dispatch(self.machine, Task { layer: self, input, size, columns: out_columns, band, scratch })
         })

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::padding::Fill;
+use crate::testing::draw;
 use crate::threads::{Alone, Scoped};
 
 #[derive(Clone, Debug)]
@@ -20,15 +21,9 @@ struct Case {
 
 impl Case {
     fn numbers(&self) -> [Vec<f32>; 3] {
-        let mut state = self.seed | 1;
-        let mut draw = |scale: i32| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * (scale as f32).exp2()
-        };
         let pixels = self.images * self.inputs * self.size[0] * self.size[1];
         let weights = self.inputs * self.outputs * self.kernel[0] * self.kernel[1];
-        let of = [(pixels, self.scale), (weights, 0), (self.outputs, self.scale)];
-        of.map(|(count, scale)| (0..count).map(|_| draw(scale)).collect())
+        draw(self.seed, [(pixels, self.scale), (weights, 0), (self.outputs, self.scale)])
     }
 
     fn output_size(&self) -> Result<[usize; 2], KernelError> {

@@ -5,7 +5,7 @@
 //! meet a zero follows from whether an output's row and column are even: each of the four kinds is a convolution of its own
 //! by the others, and all of them a sum of matrix products, without copies of the input but for one moved by each offset.
 
-use crate::banded::Batch;
+use crate::banded::{Batch, band_height};
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::product::{Sums, accumulate};
@@ -135,12 +135,11 @@ impl Layer for Transposed {
         threads: &dyn Threads,
     ) -> Result<(), KernelError> {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
-        let down = out_rows.div_ceil(2);
-        let wanted = down.div_ceil(ROWS_AT_ONCE).next_multiple_of(threads.count()).min(down);
+        let height = 2 * band_height(out_rows.div_ceil(2), ROWS_AT_ONCE, threads.count());
         let shape = [images, self.inputs, rows, columns];
         let output_shape = [images, self.outputs, out_rows, out_columns];
         let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band([self.outputs, 2 * down.div_ceil(wanted)], |input, band, scratch| {
+        batch.each_band([self.outputs, height], |input, band, scratch| {
             let size = [rows, columns];
             dispatch(self.machine, Task { layer: self, input, size, columns: out_columns, band, scratch })
         })

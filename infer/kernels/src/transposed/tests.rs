@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::draw;
 use crate::threads::{Alone, Scoped};
 
 #[derive(Clone, Debug)]
@@ -18,14 +19,9 @@ struct Case {
 
 impl Case {
     fn numbers(&self) -> [Vec<f32>; 3] {
-        let mut state = self.seed | 1;
-        let mut draw = |_| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
         let pixels = self.images * self.inputs * self.size[0] * self.size[1];
         let weights = self.inputs * self.outputs * self.kernel * self.kernel;
-        [pixels, weights, self.outputs].map(|count| (0..count).map(&mut draw).collect())
+        draw(self.seed, [pixels, weights, self.outputs].map(|count| (count, 0)))
     }
 
     fn layer(&self, machine: Machine) -> Transposed {

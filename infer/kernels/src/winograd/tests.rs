@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::padding::Fill;
+use crate::testing::draw;
 use crate::threads::{Alone, Scoped};
 
 /// The most that rounding can do, in units of the last place of the sum over channels of the largest input times all weights: each
@@ -28,18 +29,10 @@ struct Case {
 
 impl Case {
     fn numbers(&self) -> [Vec<f32>; 3] {
-        let mut state = self.seed | 1;
-        let mut draw = |scale: i32| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * (scale as f32).exp2()
-        };
         let [weights, inputs] = self.scales;
         let pixels = self.images * self.inputs * self.size[0] * self.size[1];
-        [
-            (0..pixels).map(|_| draw(inputs)).collect(),
-            (0..9 * self.inputs * self.outputs).map(|_| draw(weights)).collect(),
-            (0..self.outputs).map(|_| draw(weights + inputs)).collect(),
-        ]
+        let kernels = 9 * self.inputs * self.outputs;
+        draw(self.seed, [(pixels, inputs), (kernels, weights), (self.outputs, weights + inputs)])
     }
 
     fn problem<'a>(&self, weights: &'a [f32], bias: &'a [f32]) -> Problem<'a> {
