@@ -8,8 +8,8 @@ use crate::threads::Threads;
 
 /// A convolution, ready for a machine.
 pub trait Layer: Debug + Send + Sync {
-    /// Channels in, and out.
-    fn channels(&self) -> (usize, usize);
+    /// Channels out.
+    fn outputs(&self) -> usize;
 
     /// Rows and columns of what comes out of so many.
     ///
@@ -18,12 +18,13 @@ pub trait Layer: Debug + Send + Sync {
     fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError>;
 
     /// Convolves `[images, inputs, rows, columns]` numbers into `[images, outputs, …]`; the shape is images, rows and columns.
+    /// The input may come in parts, each with some of the channels of all images.
     ///
     /// # Errors
     /// If sizes do not fit, there is no memory, or the threads fail.
     fn run(
         &self,
-        input: &[f32],
+        parts: &[&[f32]],
         shape: [usize; 3],
         output: &mut [f32],
         scratch: &Scratch,

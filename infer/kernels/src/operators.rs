@@ -152,7 +152,7 @@ fn layer(context: &KernelContext<'_>, count: usize) -> Result<usize, Failure> {
     layer.filter(|layer| *layer < count).ok_or_else(|| KernelError::Fault("a node names no layer".into()).into())
 }
 
-/// `Convolution`: a [`Layer`] each.
+/// `Convolution`: a [`Layer`] each, of all channels of its inputs.
 struct Convolves(Arc<Layers>);
 
 impl Operator for Convolves {
@@ -163,7 +163,7 @@ impl Operator for Convolves {
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        [OperatorInput::required(TensorElementType::Float32)]
+        [OperatorInput::variadic(1).homogenous(TensorElementType::Float32)]
     }
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
@@ -176,19 +176,22 @@ impl Operator for Convolves {
         Ok(Box::new(move |context: &ComputeContext| {
             guarded(|| {
                 let layer = &layers.convolutions[number];
-                let input = context.input(0)?.ok_or_else(missing)?;
-                let (sides, input) = input.try_extract_tensor::<f32>()?;
-                let [images, channels, rows, columns] = shape(sides)?;
-                let (inputs, outputs) = layer.channels();
-                if channels != inputs {
+                let values = (0..context.num_inputs()?).map(|place| Ok(context.input(place)?.ok_or_else(missing)?));
+                let values = values.collect::<Result<Vec<_>, Failure>>()?;
+                let parts =
+                    values.iter().map(|value| value.try_extract_tensor::<f32>()).collect::<Result<Vec<_>, _>>()?;
+                let shapes = parts.iter().map(|(sides, _)| shape(sides)).collect::<Result<Vec<_>, _>>()?;
+                let parts: Vec<&[f32]> = parts.into_iter().map(|(_, numbers)| numbers).collect();
+                let [images, _, rows, columns] = *shapes.first().ok_or_else(missing)?;
+                if shapes.iter().any(|shape| [shape[0], shape[2], shape[3]] != [images, rows, columns]) {
                     return Err(KernelError::Shape.into());
                 }
                 let [out_rows, out_columns] = layer.output_size([rows, columns])?;
-                let sides = [images, outputs, out_rows, out_columns].map(|side| side as i64);
+                let sides = [images, layer.outputs(), out_rows, out_columns].map(|side| side as i64);
                 let mut output = context.output(0, sides)?.ok_or_else(missing)?;
                 let (_, output) = output.try_extract_tensor_mut::<f32>()?;
                 let threads = Session { context, count: layers.threads };
-                Ok(layer.run(input, [images, rows, columns], output, &layers.scratch, &threads)?)
+                Ok(layer.run(&parts, [images, rows, columns], output, &layers.scratch, &threads)?)
             })
         }))
     }
@@ -211,7 +214,7 @@ impl Operator for Convolves {
                 Side::Named(_) => Some(Side::Named(format!("{CONVOLUTION}.{number}.out.{place}"))),
             };
             let (Some(rows), Some(columns)) = (side(rows, 0), side(columns, 1)) else { return Ok(()) };
-            let output = tensor([batch, Side::Fixed(layer.channels().1 as i64), rows, columns]);
+            let output = tensor([batch, Side::Fixed(layer.outputs() as i64), rows, columns]);
             Ok(context.set_output(0, &output)?)
         })
     }

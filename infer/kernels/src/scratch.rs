@@ -6,17 +6,45 @@ use crate::error::KernelError;
 
 /// Memory that tasks work in, kept from one to the next.
 #[derive(Debug, Default)]
-pub struct Scratch(Mutex<Vec<Vec<f32>>>);
+pub struct Scratch(Mutex<Vec<Memory>>);
 
 impl Scratch {
-    pub(crate) fn take(&self) -> Vec<f32> {
+    pub(crate) fn take(&self) -> Memory {
         self.0.lock().map(|mut free| free.pop()).ok().flatten().unwrap_or_default()
     }
 
-    pub(crate) fn give_back(&self, numbers: Vec<f32>) {
+    pub(crate) fn give_back(&self, memory: Memory) {
         if let Ok(mut free) = self.0.lock() {
-            free.push(numbers);
+            free.push(memory);
         }
+    }
+}
+
+/// Numbers of which the first lies at the start of a line of the cache: vectors that lie in two lines take twice the time.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Vec<f32>);
+
+/// Bytes of a line.
+const LINE: usize = 64;
+
+impl Memory {
+    /// So many numbers, whatever they are.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub(crate) fn numbers(&mut self, count: usize) -> Result<&mut [f32], KernelError> {
+        const SPARE: usize = LINE / size_of::<f32>() - 1;
+        grow(&mut self.0, count.saturating_add(SPARE))?;
+        let first = self.0.as_ptr().align_offset(LINE).min(SPARE);
+        Ok(&mut self.0[first..][..count])
+    }
+}
+
+#[cfg(test)]
+impl Memory {
+    /// Some memory in which something was left.
+    pub(crate) fn of(number: f32) -> Self {
+        Self(vec![number; 100_000])
     }
 }
 
@@ -28,9 +56,24 @@ pub(crate) fn memory(count: usize) -> Result<Vec<f32>, KernelError> {
 }
 
 /// At least so many numbers; what is there stays.
-pub(crate) fn grow(numbers: &mut Vec<f32>, count: usize) -> Result<(), KernelError> {
+fn grow(numbers: &mut Vec<f32>, count: usize) -> Result<(), KernelError> {
     let more = count.saturating_sub(numbers.len());
     numbers.try_reserve_exact(more).map_err(|_| KernelError::Memory { bytes: count.saturating_mul(4) })?;
     numbers.resize(count.max(numbers.len()), 0.0);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_begins_at_a_line_and_is_as_much_as_was_asked_for() {
+        let mut memory = Memory::default();
+        for count in [1, 1000, 10, 100_000] {
+            let numbers = memory.numbers(count).expect("there is memory");
+            assert_eq!((numbers.len(), numbers.as_ptr().align_offset(LINE)), (count, 0));
+        }
+        assert!(matches!(memory.numbers(usize::MAX), Err(KernelError::Memory { .. })));
+    }
 }

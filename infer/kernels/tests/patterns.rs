@@ -287,6 +287,75 @@ fn a_value_that_others_need_is_still_there() {
     assert_eq!(decided(weights_elsewhere), ["c: Winograd F(6×6, 3×3)"]);
 }
 
+/// `x` joined with what a convolution makes of it, and that with another's: 16, 32 and 48 channels.
+fn joined() -> Graph {
+    let around = [ints("pads", &AROUND)];
+    let channels = [int("axis", 1)];
+    let other = |graph: Graph, name: &str, inputs: usize| graph.floats(name, &[CHANNELS, inputs, 3, 3]);
+    let graph = other(other(Graph::default().weights(), "w2", 2 * CHANNELS), "w3", 3 * CHANNELS);
+    graph
+        .node("Conv", &["x", "w"], "c1", &around)
+        .node("Concat", &["x", "c1"], "j1", &channels)
+        .node("Conv", &["j1", "w2"], "c2", &around)
+        .node("Concat", &["j1", "c2"], "j2", &channels)
+}
+
+/// The operators of the graph that is given to ONNX Runtime.
+fn operators(graph: Graph) -> Vec<String> {
+    let model = graph.model();
+    let rewritten = Plan::new(&model, CpuKernels::Auto).apply(&model, Machine::Portable, 1).expect("memory");
+    let graph = models_onnx::parse(rewritten.model).expect("a good file").graph.expect("a graph");
+    graph.node.into_iter().map(|node| node.op_type).collect()
+}
+
+#[test]
+fn channels_that_are_joined_are_read_where_they_are() {
+    let graph = || joined().node("Conv", &["j2", "w3"], "y", &[ints("pads", &AROUND)]);
+    assert!(!operators(graph()).contains(&"Concat".into()), "nobody reads what was joined: {:?}", operators(graph()));
+    assert_eq!(decided(graph()).len(), 3);
+    let few = || joined().floats("w4", &[3, 3 * CHANNELS, 3, 3]).node("Conv", &["j2", "w4"], "c", &[]);
+    assert_eq!(decided(few().node("Tanh", &["c"], "y", &[])).len(), 3);
+    let up = || joined().floats("w4", &[3 * CHANNELS, CHANNELS, 3, 3]);
+    let up = || up().node("ConvTranspose", &["j2", "w4"], "y", &[ints("strides", &[2, 2])]);
+    assert!(!operators(up()).contains(&"Concat".into()));
+    assert_eq!(decided(up()).len(), 3);
+    // Somebody else needs what is joined.
+    let seen = || joined().node("Neg", &["j2"], "y", &[]);
+    assert_eq!(operators(seen()).iter().filter(|operator| *operator == "Concat").count(), 2);
+    assert_eq!(decided(seen()).len(), 2);
+}
+
+#[test]
+fn what_is_joined_along_another_side_stays_joined() {
+    let graph = || {
+        Graph::default().weights().node("Concat", &["x", "x"], "j", &[int("axis", 2)]).node(
+            "Conv",
+            &["j", "w"],
+            "y",
+            &[ints("pads", &AROUND)],
+        )
+    };
+    assert_eq!(operators(graph())[0], "Concat");
+    assert_eq!(decided(graph()), ["y: Winograd F(6×6, 3×3)"]);
+}
+
+#[test]
+fn a_sum_with_a_part_of_what_a_branch_began_with_is_no_sum_of_equals() {
+    // The part has one channel, which the sum repeats.
+    let graph = Graph::default()
+        .floats("one", &[1, CHANNELS, 3, 3])
+        .floats("rest", &[CHANNELS - 1, CHANNELS, 3, 3])
+        .weights()
+        .norms()
+        .node("Conv", &["x", "one"], "o", &[ints("pads", &AROUND)])
+        .node("Conv", &["x", "rest"], "r", &[ints("pads", &AROUND)])
+        .node("Concat", &["o", "r"], "j", &[int("axis", 1)])
+        .node("Conv", &["j", "w"], "c", &[ints("pads", &AROUND)])
+        .node("InstanceNormalization", &["c", "scale", "shift"], "n", &[])
+        .node("Add", &["n", "o"], "y", &[]);
+    assert_eq!(decided(graph).last().map(String::as_str), Some("n: norm"));
+}
+
 #[test]
 fn what_is_not_recognised_stays_and_says_why() {
     let conv = |attributes: &[AttributeProto]| Graph::default().weights().node("Conv", &["x", "w"], "y", attributes);
@@ -337,7 +406,13 @@ fn graphs_that_make_no_sense_are_left_as_they_are() {
     };
     let no_input = norm("c").node("Conv", &["r", "w"], "c", &[ints("pads", &AROUND)]).node("Relu", &[], "r", &[]);
     let no_input = no_input.node("Add", &["n", "x"], "y", &[]);
-    for graph in [circle, empty("Relu"), empty("Add"), no_input, norm("n")] {
+    let itself = norm("c").node("Concat", &["j"], "j", &[int("axis", 1)]).node("Conv", &["j", "w"], "c", &[]);
+    let mut doubled = norm("c").node("Conv", &["j39", "w"], "c", &[]);
+    for number in 1..40 {
+        let (from, to) = (format!("j{}", number - 1), format!("j{number}"));
+        doubled = doubled.node("Concat", &[&from, &from], &to, &[int("axis", 1)]);
+    }
+    for graph in [circle, empty("Relu"), empty("Add"), no_input, norm("n"), itself, doubled] {
         // What it decides does not matter, only that it ends.
         let plan = Plan::new(&graph.model(), CpuKernels::Winograd4);
         assert!(plan.decisions().len() <= 3);

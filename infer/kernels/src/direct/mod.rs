@@ -4,12 +4,12 @@
 //! layer of a generator gives three, by a large kernel. Here a vector holds places of a row, and each that is loaded meets
 //! the weights of all channels.
 
-use crate::banded::{Batch, band_height};
+use crate::banded::{Batch, band_height, check_parts, planes};
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::padding::Padding;
 use crate::raw::{Band, Machine, Vector, Work, dispatch};
-use crate::scratch::{Scratch, grow, memory};
+use crate::scratch::{Memory, Scratch, memory};
 use crate::threads::Threads;
 
 /// Channels out, at most: so many sums of several vectors fit into the registers of any machine.
@@ -75,8 +75,8 @@ impl Direct {
 }
 
 impl Layer for Direct {
-    fn channels(&self) -> (usize, usize) {
-        (self.inputs, self.outputs)
+    fn outputs(&self) -> usize {
+        self.outputs
     }
 
     fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
@@ -85,7 +85,7 @@ impl Layer for Direct {
 
     fn run(
         &self,
-        input: &[f32],
+        parts: &[&[f32]],
         [images, rows, columns]: [usize; 3],
         output: &mut [f32],
         scratch: &Scratch,
@@ -93,12 +93,12 @@ impl Layer for Direct {
     ) -> Result<(), KernelError> {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
         let height = band_height(out_rows, ROWS_AT_ONCE, threads.count());
-        let shape = [images, self.inputs, rows, columns];
+        check_parts(parts, [images, self.inputs, rows, columns])?;
         let output_shape = [images, self.outputs, out_rows, out_columns];
-        let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band([self.outputs, height], |input, band, scratch| {
+        let batch = Batch { parts, output, output_shape, scratch, threads };
+        batch.each_band([self.outputs, height], |parts, band, memory| {
             let size = [rows, columns];
-            dispatch(self.machine, Task { layer: self, input, size, columns: out_columns, band, scratch })
+            dispatch(self.machine, Task { layer: self, parts, size, columns: out_columns, band, memory })
         })
     }
 }
@@ -107,13 +107,13 @@ impl Layer for Direct {
 struct Task<'a> {
     layer: &'a Direct,
     /// One image.
-    input: &'a [f32],
+    parts: &'a [&'a [f32]],
     /// Its rows and columns.
     size: [usize; 2],
     /// Of the output.
     columns: usize,
     band: Band<'a>,
-    scratch: &'a mut Vec<f32>,
+    memory: &'a mut Memory,
 }
 
 impl Work for Task<'_> {
@@ -136,18 +136,16 @@ impl Task<'_> {
     /// Sums for `OUTPUTS` channels at `VECTORS` vectors of places at a time.
     #[inline(always)]
     fn run_with<V: Vector, const OUTPUTS: usize, const VECTORS: usize>(self) -> Result<(), KernelError> {
-        let Self { layer, input, size: [rows, columns], columns: out_columns, mut band, scratch } = self;
+        let Self { layer, parts, size: [rows, columns], columns: out_columns, mut band, memory } = self;
         let [kernel_rows, kernel_columns] = layer.kernel;
         let step = VECTORS * V::LANES;
         let wide = out_columns.next_multiple_of(step);
         let long = wide + kernel_columns - 1;
         let (first, high) = (band.first, band.rows + kernel_rows - 1);
-        grow(scratch, high * long + band.rows * wide * OUTPUTS)?;
-        let (lines, rest) = scratch.split_at_mut(high * long);
-        let sums = &mut rest[..band.rows * wide * OUTPUTS];
+        let (lines, sums) = memory.numbers(high * long + band.rows * wide * OUTPUTS)?.split_at_mut(high * long);
         sums.fill(0.0);
         let kernels = layer.weights.chunks_exact(kernel_rows * kernel_columns * OUTPUTS);
-        for (plane, kernel) in input.chunks_exact(rows * columns).zip(kernels) {
+        for (plane, kernel) in planes(parts, rows * columns).zip(kernels) {
             for (number, line) in lines.chunks_exact_mut(long).enumerate() {
                 match layer.padding.row(first + number, rows) {
                     Some(row) => layer.padding.fill_row(&plane[row * columns..][..columns], line),

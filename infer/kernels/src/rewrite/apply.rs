@@ -80,8 +80,7 @@ impl Plan {
     }
 
     fn graph(&self, graph: &GraphProto, index: &Index<'_>) -> GraphProto {
-        let replaced: HashSet<usize> =
-            self.replacements.iter().flat_map(|replacement| &replacement.nodes).copied().collect();
+        let dropped = self.dropped(graph, index);
         let (mut convolutions, mut norms) = (1.., 1..);
         let mut new: Vec<(usize, NodeProto)> = self
             .replacements
@@ -93,10 +92,10 @@ impl Plan {
                 (last, replacement.node(numbers.next().expect("there are enough numbers"), index))
             })
             .collect();
-        let kept = graph.node.iter().enumerate().filter(|(place, _)| !replaced.contains(place));
+        let kept = graph.node.iter().enumerate().filter(|(place, _)| !dropped.contains(place));
         new.extend(kept.map(|(place, node)| (place, node.clone())));
         new.sort_by_key(|(place, _)| *place);
-        let is_kept = |tensor: &&TensorProto| index.is_needed_beside(&tensor.name, &replaced);
+        let is_kept = |tensor: &&TensorProto| index.is_needed_beside(&tensor.name, &dropped);
         let made: HashSet<&str> = new.iter().flat_map(|(_, node)| &node.output).map(String::as_str).collect();
         let value_info = graph.value_info.iter().filter(|value| made.contains(value.name.as_str())).cloned().collect();
         GraphProto {
@@ -111,6 +110,22 @@ impl Plan {
             sparse_initializer: graph.sparse_initializer.clone(),
             metadata_props: graph.metadata_props.clone(),
         }
+    }
+
+    /// Nodes that nobody needs any more: those that are replaced, and what only they have read.
+    fn dropped(&self, graph: &GraphProto, index: &Index<'_>) -> HashSet<usize> {
+        let mut dropped: HashSet<usize> =
+            self.replacements.iter().flat_map(|replacement| &replacement.nodes).copied().collect();
+        let read: HashSet<&String> = self.replacements.iter().flat_map(|replacement| &replacement.inputs).collect();
+        // A node comes after those that it reads.
+        for (place, node) in graph.node.iter().enumerate().rev() {
+            let was_used = |output: &String| index.is_needed_beside(output, &HashSet::new());
+            let is_used = |output: &String| read.contains(output) || index.is_needed_beside(output, &dropped);
+            if node.output.iter().any(was_used) && !node.output.iter().any(is_used) {
+                dropped.insert(place);
+            }
+        }
+        dropped
     }
 
     fn layers(&self, index: &Index<'_>, machine: Machine, threads: usize) -> Result<Layers, KernelError> {

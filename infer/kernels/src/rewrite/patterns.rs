@@ -8,7 +8,8 @@
 //! | `InstanceNormalization` (`Relu`) | norm |
 //! | `InstanceNormalization` `Add` | norm with the sum |
 //!
-//! What stands in brackets is folded in where nothing else reads the value between.
+//! What stands in brackets is folded in where nothing else reads the value between. Where a convolution reads channels that
+//! a `Concat` joins, it takes them one by one, and nothing is copied.
 
 use models_onnx::proto::{AttributeProto, NodeProto};
 
@@ -19,6 +20,9 @@ use crate::padding::{Fill, Padding};
 
 /// Rows and columns that are padded or cut off, at most: more than any picture has, and no sum of them overflows.
 const LARGEST_SIDE: i64 = 1 << 20;
+
+/// Parts that a convolution reads, at most: a graph that makes no sense could join without end.
+const MOST_PARTS: usize = 64;
 
 /// Nodes of a residual branch, at most: a graph that makes no sense could go in a circle.
 const LONGEST_BRANCH: usize = 64;
@@ -91,7 +95,7 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     } else {
         Kernel::Winograd { weights, channels, padding, relu }
     };
-    Ok(Replacement { nodes, inputs: vec![from.clone()], output, kernel })
+    Ok(Replacement { nodes, inputs: parts(index, from), output, kernel })
 }
 
 fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
@@ -126,7 +130,27 @@ fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     let (output, relu) = rectified(index, output, &mut nodes);
     let channels = [inputs, outputs];
     let kernel = Kernel::Transposed { weights, channels, kernel, crop, extra, relu };
-    Ok(Replacement { nodes, inputs: vec![input.clone()], output, kernel })
+    Ok(Replacement { nodes, inputs: parts(index, input), output, kernel })
+}
+
+/// What a `Concat` of channels joins, and those before it; else the value itself.
+fn parts(index: &Index<'_>, value: &String) -> Vec<String> {
+    let mut parts = vec![value.clone()];
+    for _ in 0..MOST_PARTS {
+        let joined = parts.iter().enumerate().find_map(|(place, part)| Some((place, joined(index, part)?)));
+        let Some((place, joined)) = joined else { return parts };
+        parts.splice(place..=place, joined.iter().cloned());
+    }
+    vec![value.clone()]
+}
+
+/// What the `Concat` joins that makes a value.
+fn joined<'a>(index: &Index<'a>, value: &str) -> Option<&'a [String]> {
+    let node = index.node(index.maker(value)?);
+    let is_of_channels = attribute(node, "axis").is_some_and(|axis| axis.i == 1 || axis.i == -3);
+    let joins = node.op_type == "Concat" && node.domain.is_empty() && is_of_channels;
+    let is_whole = !node.input.is_empty() && !node.input.iter().any(String::is_empty);
+    (joins && is_whole && node.output.len() == 1).then_some(&node.input)
 }
 
 /// The bias of a convolution, where it has one.
@@ -224,7 +248,7 @@ fn branch_keeps_shape(index: &Index<'_>, value: &str, origin: &str) -> bool {
         value = match (node.op_type.as_str(), node.domain.as_str()) {
             ("InstanceNormalization" | "Relu", "") => input,
             ("Conv", "") => {
-                let Ok(Replacement { inputs, kernel: Kernel::Winograd { channels: [from, to], padding, .. }, .. }) =
+                let Ok(Replacement { nodes, kernel: Kernel::Winograd { channels: [from, to], padding, .. }, .. }) =
                     convolution(index, maker)
                 else {
                     return false;
@@ -235,10 +259,7 @@ fn branch_keeps_shape(index: &Index<'_>, value: &str, origin: &str) -> bool {
                 }
                 channels = Some((from, channels.map_or(to, |(_, last)| last)));
                 // Before its padding, where that is folded in.
-                match index.maker(input).map(|before| index.node(before)) {
-                    Some(NodeProto { input: before, .. }) if inputs[0] != *input => &before[0],
-                    _ => input,
-                }
+                if nodes[0] == maker { input } else { &index.node(nodes[0]).input[0] }
             }
             _ => return false,
         };

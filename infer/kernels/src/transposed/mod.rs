@@ -5,12 +5,12 @@
 //! meet a zero follows from whether an output's row and column are even: each of the four kinds is a convolution of its own
 //! by the others, and all of them a sum of matrix products, without copies of the input but for one moved by each offset.
 
-use crate::banded::{Batch, band_height};
+use crate::banded::{Batch, band_height, check_parts, planes};
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::product::{Sums, accumulate};
 use crate::raw::{Band, Machine, Vector, Work, dispatch};
-use crate::scratch::{Scratch, grow, memory};
+use crate::scratch::{Memory, Scratch, memory};
 use crate::threads::Threads;
 
 /// What a transposed convolution is; its stride is 2.
@@ -114,8 +114,8 @@ impl Transposed {
 }
 
 impl Layer for Transposed {
-    fn channels(&self) -> (usize, usize) {
-        (self.inputs, self.outputs)
+    fn outputs(&self) -> usize {
+        self.outputs
     }
 
     fn output_size(&self, [rows, columns]: [usize; 2]) -> Result<[usize; 2], KernelError> {
@@ -128,7 +128,7 @@ impl Layer for Transposed {
 
     fn run(
         &self,
-        input: &[f32],
+        parts: &[&[f32]],
         [images, rows, columns]: [usize; 3],
         output: &mut [f32],
         scratch: &Scratch,
@@ -136,12 +136,12 @@ impl Layer for Transposed {
     ) -> Result<(), KernelError> {
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
         let height = 2 * band_height(out_rows.div_ceil(2), ROWS_AT_ONCE, threads.count());
-        let shape = [images, self.inputs, rows, columns];
+        check_parts(parts, [images, self.inputs, rows, columns])?;
         let output_shape = [images, self.outputs, out_rows, out_columns];
-        let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band([self.outputs, height], |input, band, scratch| {
+        let batch = Batch { parts, output, output_shape, scratch, threads };
+        batch.each_band([self.outputs, height], |parts, band, memory| {
             let size = [rows, columns];
-            dispatch(self.machine, Task { layer: self, input, size, columns: out_columns, band, scratch })
+            dispatch(self.machine, Task { layer: self, parts, size, columns: out_columns, band, memory })
         })
     }
 }
@@ -149,12 +149,14 @@ impl Layer for Transposed {
 /// A band of rows, an even and an odd one together.
 struct Task<'a> {
     layer: &'a Transposed,
-    input: &'a [f32],
+    /// One image.
+    parts: &'a [&'a [f32]],
+    /// Its rows and columns.
     size: [usize; 2],
     /// Of the output.
     columns: usize,
     band: Band<'a>,
-    scratch: &'a mut Vec<f32>,
+    memory: &'a mut Memory,
 }
 
 impl Work for Task<'_> {
@@ -174,7 +176,7 @@ impl Work for Task<'_> {
 impl Task<'_> {
     #[inline(always)]
     fn run_with<V: Vector, const ROWS: usize>(self) -> Result<(), KernelError> {
-        let Self { layer, input, size: [rows, columns], columns: out_columns, mut band, scratch } = self;
+        let Self { layer, parts, size: [rows, columns], columns: out_columns, mut band, memory } = self;
         let Transposed { inputs, offsets: [[above, below], [before, behind]], .. } = *layer;
         let panel = 2 * V::LANES;
         let (first, down) = ((band.first / 2) as isize, band.rows.div_ceil(2));
@@ -182,8 +184,7 @@ impl Task<'_> {
         // Each row of input, moved by each offset of columns, in panels, channel after channel.
         let (moves, high) = ((behind - before + 1) as usize, down + (below - above) as usize);
         let block = inputs * panel;
-        grow(scratch, high * moves * panels * block)?;
-        let moved = &mut scratch[..high * moves * panels * block];
+        let moved = memory.numbers(high * moves * panels * block)?;
         for (place, block) in moved.chunks_exact_mut(block).enumerate() {
             let column = (place % panels * panel) as isize + before + (place / panels % moves) as isize;
             let row = first + above + (place / panels / moves) as isize;
@@ -195,8 +196,8 @@ impl Task<'_> {
             let start = column.clamp(0, columns as isize) as usize;
             let end = (column + panel as isize).clamp(start as isize, columns as isize) as usize;
             let skipped = (start as isize - column).clamp(0, panel as isize) as usize;
-            for (channel, to) in block.chunks_exact_mut(panel).enumerate() {
-                let from = &input[(channel * rows + row as usize) * columns..][start..end];
+            for (plane, to) in planes(parts, rows * columns).zip(block.chunks_exact_mut(panel)) {
+                let from = &plane[row as usize * columns..][start..end];
                 if from.len() == panel {
                     V::load(from).store(to);
                     V::load(&from[V::LANES..]).store(&mut to[V::LANES..]);

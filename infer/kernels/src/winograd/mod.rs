@@ -14,12 +14,12 @@ mod output;
 mod product;
 mod tile;
 
-use crate::banded::Batch;
+use crate::banded::{Batch, check_parts};
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::padding::Padding;
 use crate::raw::{Band, Machine, Vector, Work, dispatch};
-use crate::scratch::{Scratch, grow, memory};
+use crate::scratch::{Memory, Scratch, memory};
 use crate::threads::Threads;
 use product::Channels;
 use tile::{Four, Six, Tile};
@@ -154,8 +154,8 @@ impl Winograd {
 }
 
 impl Layer for Winograd {
-    fn channels(&self) -> (usize, usize) {
-        (self.inputs, self.outputs)
+    fn outputs(&self) -> usize {
+        self.outputs
     }
 
     fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
@@ -164,7 +164,7 @@ impl Layer for Winograd {
 
     fn run(
         &self,
-        input: &[f32],
+        parts: &[&[f32]],
         [images, rows, columns]: [usize; 3],
         output: &mut [f32],
         scratch: &Scratch,
@@ -176,12 +176,12 @@ impl Layer for Winograd {
         let panel = 2 * self.machine.lanes();
         let (depth, height) = split(self.outputs, [images, down, across], panel, threads.count());
         let depth = depth.next_multiple_of(self.rows());
-        let shape = [images, self.inputs, rows, columns];
+        check_parts(parts, [images, self.inputs, rows, columns])?;
         let output_shape = [images, self.outputs, out_rows, out_columns];
-        let batch = Batch { input, shape, output, output_shape, scratch, threads };
-        batch.each_band([depth, height * side], |input, band, scratch| {
+        let batch = Batch { parts, output, output_shape, scratch, threads };
+        batch.each_band([depth, height * side], |parts, band, memory| {
             let size = [rows, columns];
-            dispatch(self.machine, Task { winograd: self, input, size, across, columns: out_columns, band, scratch })
+            dispatch(self.machine, Task { winograd: self, parts, size, across, columns: out_columns, band, memory })
         })
     }
 }
@@ -190,7 +190,7 @@ impl Layer for Winograd {
 struct Task<'a> {
     winograd: &'a Winograd,
     /// One image.
-    input: &'a [f32],
+    parts: &'a [&'a [f32]],
     /// Its rows and columns.
     size: [usize; 2],
     /// Tiles in a row of them.
@@ -198,7 +198,7 @@ struct Task<'a> {
     /// Columns of the output.
     columns: usize,
     band: Band<'a>,
-    scratch: &'a mut Vec<f32>,
+    memory: &'a mut Memory,
 }
 
 impl Work for Task<'_> {
@@ -229,33 +229,39 @@ impl Task<'_> {
         let row_panels = outputs.div_ceil(V::ROWS);
         let sum_plane = row_panels * V::ROWS * wide + APART;
         let lines = input::Lines::new::<V, SIDE>(self.across, down * SIDE + POINTS - SIDE);
-        grow(self.scratch, points * (in_plane + sum_plane) + lines.len())?;
-        let (transformed, rest) = self.scratch.split_at_mut(points * in_plane);
-        let (sums, rest) = rest.split_at_mut(points * sum_plane);
+        let memory = self.memory.numbers(points * (in_plane + sum_plane) + lines.len())?;
+        let (transformed, rest) = memory.split_at_mut(points * in_plane);
+        let (sums, memory) = rest.split_at_mut(points * sum_plane);
         // Of each point, those of the band's outputs.
         let all = self.winograd.outputs.next_multiple_of(V::ROWS) * inputs;
         let of_band = self.band.plane * inputs..(self.band.plane + row_panels * V::ROWS) * inputs;
         let weights = self.winograd.weights.chunks_exact(all).map(|weights| &weights[of_band.clone()]);
         let pixels = self.size[0] * self.size[1];
-        for first in (0..inputs).step_by(CHANNELS) {
-            let channels = Channels { some: first..inputs.min(first + CHANNELS), all: inputs };
-            let place = input::Place {
-                size: self.size,
-                padding: self.winograd.padding,
-                first: self.band.first,
-                down,
-                across: self.across,
-                plane: in_plane,
-                inputs: channels.some.len(),
-            };
-            let image = &self.input[first * pixels..channels.some.end * pixels];
-            input::transform::<V, T, POINTS, SIDE>(image, &place, &lines, &mut rest[..lines.len()], transformed);
-            for ((weights, transformed), sums) in
-                weights.clone().zip(transformed.chunks_exact(in_plane)).zip(sums.chunks_exact_mut(sum_plane))
-            {
-                let tiles = &transformed[..panels * channels.some.len() * panel];
-                product::product::<V>(weights, tiles, &channels, sums, wide);
+        let mut before = 0;
+        for part in self.parts {
+            let channels = part.len() / pixels;
+            for first in (0..channels).step_by(CHANNELS) {
+                let some = first..channels.min(first + CHANNELS);
+                let place = input::Place {
+                    size: self.size,
+                    padding: self.winograd.padding,
+                    first: self.band.first,
+                    down,
+                    across: self.across,
+                    plane: in_plane,
+                    inputs: some.len(),
+                };
+                let image = &part[some.start * pixels..some.end * pixels];
+                input::transform::<V, T, POINTS, SIDE>(image, &place, &lines, memory, transformed);
+                let channels = Channels { some: before + some.start..before + some.end, all: inputs };
+                for ((weights, transformed), sums) in
+                    weights.clone().zip(transformed.chunks_exact(in_plane)).zip(sums.chunks_exact_mut(sum_plane))
+                {
+                    let tiles = &transformed[..panels * some.len() * panel];
+                    product::product::<V>(weights, tiles, &channels, sums, wide);
+                }
             }
+            before += channels;
         }
         let place =
             output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };

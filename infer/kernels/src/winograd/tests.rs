@@ -78,8 +78,8 @@ fn run(machine: Machine, tiles: Tiles, case: &Case, threads: &dyn Threads, input
     let mut output = vec![f32::NAN; case.images * case.outputs * rows * columns];
     let scratch = Scratch::default();
     // What an earlier task left there must not matter.
-    scratch.give_back(vec![f32::NAN; 100_000]);
-    winograd.run(input, case.shape(), &mut output, &scratch, threads).expect("it computes");
+    scratch.give_back(Memory::of(f32::NAN));
+    winograd.run(&[input], case.shape(), &mut output, &scratch, threads).expect("it computes");
     output
 }
 
@@ -216,7 +216,7 @@ proptest! {
         };
         let winograd = Winograd::new(Machine::detect(), Tiles::Four, &problem).expect("there is memory");
         let mut output = vec![0.0; bias.len()];
-        winograd.run(&[0.0], [1, 1, 1], &mut output, &Scratch::default(), &Alone).expect("it computes");
+        winograd.run(&[&[0.0]], [1, 1, 1], &mut output, &Scratch::default(), &Alone).expect("it computes");
         prop_assert_eq!(output, bias);
     }
 }
