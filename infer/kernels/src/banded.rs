@@ -41,9 +41,9 @@ impl Batch<'_> {
                 band.image * size..(band.image + 1) * size
             };
             let parts: Vec<&[f32]> = parts.iter().map(|numbers| &numbers[part(numbers)]).collect();
-            let mut memory = scratch.take();
+            let mut memory = scratch.tasks.take();
             let result = task(&parts, band, &mut memory);
-            scratch.give_back(memory);
+            scratch.tasks.give_back(memory);
             result
         })
     }

@@ -176,7 +176,7 @@ impl Operator for Convolves {
         Ok(Box::new(move |context: &ComputeContext| {
             guarded(|| {
                 let layer = &layers.convolutions[number];
-                let values = (0..context.num_inputs()?).map(|place| Ok(context.input(place)?.ok_or_else(missing)?));
+                let values = (0..context.num_inputs()?).map(|place| context.input(place)?.ok_or_else(missing));
                 let values = values.collect::<Result<Vec<_>, Failure>>()?;
                 let parts =
                     values.iter().map(|value| value.try_extract_tensor::<f32>()).collect::<Result<Vec<_>, _>>()?;

@@ -71,9 +71,11 @@ impl Padding {
         for (place, to) in before.iter_mut().enumerate() {
             *to = self.column(place, row.len()).map_or(0.0, |column| row[column]);
         }
+        let (behind, beyond) = behind.split_at_mut(self.right.min(behind.len()));
         for (place, to) in behind.iter_mut().enumerate() {
             *to = self.column(whole + place, row.len()).map_or(0.0, |column| row[column]);
         }
+        beyond.fill(0.0);
     }
 }
 

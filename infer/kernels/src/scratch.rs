@@ -4,11 +4,20 @@ use std::sync::Mutex;
 
 use crate::error::KernelError;
 
-/// Memory that tasks work in, kept from one to the next.
+/// Memory that is kept from one layer to the next.
 #[derive(Debug, Default)]
-pub struct Scratch(Mutex<Vec<Memory>>);
+pub struct Scratch {
+    /// What tasks work in.
+    pub(crate) tasks: Pool,
+    /// What tasks of a layer leave for each other.
+    pub(crate) layers: Pool,
+}
 
-impl Scratch {
+/// Memory that is kept from one who needs it to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Pool(Mutex<Vec<Memory>>);
+
+impl Pool {
     pub(crate) fn take(&self) -> Memory {
         self.0.lock().map(|mut free| free.pop()).ok().flatten().unwrap_or_default()
     }

@@ -16,6 +16,19 @@ pub trait Threads {
     fn each(&self, tasks: usize, task: &(dyn Fn(usize) -> Result<(), KernelError> + Sync)) -> Result<(), KernelError>;
 }
 
+/// Does a task with each item.
+pub(crate) fn each_of<T: Send>(
+    threads: &dyn Threads,
+    items: Vec<T>,
+    task: impl Fn(T) -> Result<(), KernelError> + Sync,
+) -> Result<(), KernelError> {
+    let items: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    threads.each(items.len(), &|place| {
+        let item = items[place].lock().ok().and_then(|mut item| item.take());
+        task(item.ok_or_else(|| KernelError::Fault("a task was done twice".into()))?)
+    })
+}
+
 /// This thread alone.
 #[cfg(test)]
 pub(crate) struct Alone;

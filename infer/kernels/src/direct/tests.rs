@@ -39,7 +39,7 @@ impl Case {
         let mut output = vec![f32::NAN; self.images * outputs * rows * columns];
         let scratch = Scratch::default();
         // What an earlier task left there must not matter.
-        scratch.give_back(Memory::of(f32::NAN));
+        scratch.tasks.give_back(Memory::of(f32::NAN));
         layer
             .run(&[input], [self.images, self.size[0], self.size[1]], &mut output, &scratch, threads)
             .expect("it computes");

@@ -145,10 +145,10 @@ impl Plan {
         let floats = |name: &String| floats_of(tensor(name));
         let transform = |kernel: &Kernel| -> Option<Result<Box<dyn Layer>, KernelError>> {
             let layer: Result<Box<dyn Layer>, _> = match kernel {
-                &Kernel::Winograd { ref weights, channels: [inputs, outputs], padding, relu } => {
+                &Kernel::Winograd { ref weights, channels: [inputs, outputs], ref parts, padding, relu } => {
                     let (weights, bias) = weights.of(floats);
                     let (weights, bias) = (&weights[..], bias.as_deref());
-                    let problem = winograd::Problem { inputs, outputs, weights, bias, padding, relu };
+                    let problem = winograd::Problem { inputs, parts, outputs, weights, bias, padding, relu };
                     Winograd::new(machine, self.tiles?, &problem).map(boxed)
                 }
                 &Kernel::Direct { ref weights, channels: [inputs, outputs], kernel, padding, relu } => {

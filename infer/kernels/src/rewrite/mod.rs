@@ -10,7 +10,7 @@ use std::str::FromStr;
 use models_onnx::proto::ModelProto;
 
 use crate::padding::{Fill, Padding};
-use crate::winograd::Tiles;
+use crate::winograd::{Part, Tiles};
 pub use apply::{ApplyError, Rewritten};
 use index::Index;
 
@@ -104,6 +104,7 @@ enum Kernel {
     Winograd {
         weights: Weights,
         channels: [usize; 2],
+        parts: Vec<Part>,
         padding: Padding,
         relu: bool,
     },

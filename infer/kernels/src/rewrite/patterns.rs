@@ -17,6 +17,7 @@ use super::index::Index;
 use super::{Kernel, Replacement, Weights};
 use crate::direct::MOST_OUTPUTS;
 use crate::padding::{Fill, Padding};
+use crate::winograd::Part;
 
 /// Rows and columns that are padded or cut off, at most: more than any picture has, and no sum of them overflows.
 const LARGEST_SIDE: i64 = 1 << 20;
@@ -90,12 +91,13 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     }
     let (output, relu) = rectified(index, output, &mut nodes);
     let channels = [inputs, outputs];
+    let inputs = parts(index, from);
     let kernel = if is_direct {
         Kernel::Direct { weights, channels, kernel, padding, relu }
     } else {
-        Kernel::Winograd { weights, channels, padding, relu }
+        Kernel::Winograd { weights, channels, parts: vec![Part::Picture; inputs.len()], padding, relu }
     };
-    Ok(Replacement { nodes, inputs: parts(index, from), output, kernel })
+    Ok(Replacement { nodes, inputs, output, kernel })
 }
 
 fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
@@ -134,14 +136,14 @@ fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
 }
 
 /// What a `Concat` of channels joins, and those before it; else the value itself.
-fn parts(index: &Index<'_>, value: &String) -> Vec<String> {
-    let mut parts = vec![value.clone()];
+fn parts(index: &Index<'_>, value: &str) -> Vec<String> {
+    let mut parts = vec![value.to_owned()];
     for _ in 0..MOST_PARTS {
         let joined = parts.iter().enumerate().find_map(|(place, part)| Some((place, joined(index, part)?)));
         let Some((place, joined)) = joined else { return parts };
         parts.splice(place..=place, joined.iter().cloned());
     }
-    vec![value.clone()]
+    vec![value.to_owned()]
 }
 
 /// What the `Concat` joins that makes a value.

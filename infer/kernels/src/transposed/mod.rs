@@ -219,7 +219,7 @@ impl Task<'_> {
                             for (weights, [dy, dx]) in weights.chunks_exact(inputs * ROWS).zip(&kind.taps) {
                                 let place = (row as isize + dy - above) as usize * moves + (dx - before) as usize;
                                 let moved = &moved[(place * panels + column) * block..][..block];
-                                accumulate::<V, ROWS>(weights, moved, &[], &mut total);
+                                accumulate::<V, ROWS>(weights, moved, &mut total);
                             }
                             for (total, numbers) in total.into_iter().zip(numbers.iter_mut()) {
                                 total[0].store(numbers);

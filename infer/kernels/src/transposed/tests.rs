@@ -37,7 +37,7 @@ impl Case {
         let mut output = vec![f32::NAN; self.images * self.outputs * rows * columns];
         let scratch = Scratch::default();
         // What an earlier task left there must not matter.
-        scratch.give_back(Memory::of(f32::NAN));
+        scratch.tasks.give_back(Memory::of(f32::NAN));
         let shape = [self.images, self.size[0], self.size[1]];
         layer.run(&[input], shape, &mut output, &scratch, threads).expect("it computes");
         output

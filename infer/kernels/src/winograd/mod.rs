@@ -5,23 +5,31 @@
 //! weights ─▶ points, once ──────▲
 //! ```
 //!
-//! A task is a band of tile rows. Its tiles lie in panels of two vectors, channel after channel, so that a product reads
-//! inputs and weights from the first number to the last. Sums over channels are made in blocks, each from zero: that is what keeps the
-//! error low. What a task computes does not depend on the others, so results are the same with any number of threads.
+//! Each step is made by all threads, for some bands of tiles: weights, which are most of the memory, are read once for all of
+//! these. Points lie in panels of two vectors of tiles ([`grid`]), so that a product reads inputs and weights from the first
+//! number to the last. Sums over channels are made in blocks, each from zero: that is what keeps the error low. What a task
+//! computes does not depend on the others, so results are the same with any number of threads.
 
+mod grid;
 mod input;
 mod output;
+mod points;
 mod product;
 mod tile;
 
-use crate::banded::{Batch, check_parts};
+use std::mem;
+use std::ops::Range;
+
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::padding::Padding;
-use crate::raw::{Band, Machine, Vector, Work, dispatch};
+use crate::raw::{Bands, Machine, dispatch};
 use crate::scratch::{Memory, Scratch, memory};
-use crate::threads::Threads;
-use product::Channels;
+use crate::threads::{Threads, each_of};
+use grid::Grid;
+use points::Job;
+pub use points::Points;
+use product::Source;
 use tile::{Four, Six, Tile};
 
 /// Outputs of a tile, in one direction.
@@ -33,11 +41,37 @@ pub enum Tiles {
     Six,
 }
 
+impl Tiles {
+    /// Outputs of a tile, in each direction.
+    fn side(self) -> usize {
+        match self {
+            Self::Four => 4,
+            Self::Six => 6,
+        }
+    }
+
+    /// Products of a tile.
+    fn points(self) -> usize {
+        (self.side() + 2).pow(2)
+    }
+}
+
+/// What a convolution reads some of its channels from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The picture.
+    Picture,
+    /// Its [`Points`], of so many channels.
+    Points(usize),
+}
+
 /// What a convolution is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem<'a> {
     /// Channels in.
     pub inputs: usize,
+    /// What they are read from, in their order.
+    pub parts: &'a [Part],
     /// Channels out.
     pub outputs: usize,
     /// `[outputs, inputs, 3, 3]`.
@@ -56,6 +90,7 @@ pub struct Winograd {
     machine: Machine,
     tiles: Tiles,
     inputs: usize,
+    parts: Vec<Part>,
     outputs: usize,
     padding: Padding,
     relu: bool,
@@ -64,34 +99,20 @@ pub struct Winograd {
     weights: Vec<f32>,
 }
 
-/// Floats between the planes of two points beyond what they hold: without them, all would lie in the same few sets of a cache.
+/// Floats between the sums of two points beyond what they are: without them, all would lie in the same few sets of a cache.
 const APART: usize = 48;
 
-/// Tiles of a task, at most, where a row of them is not more: what is computed of them stays in a cache.
-const TILES: usize = 96;
+/// Tiles for which the weights are read once, about.
+const TILES: usize = 512;
 
-/// What it costs a task to read the weights, in tiles.
-const WEIGHTS: usize = 8;
+/// Channels of which points are made at once, at most.
+const CHANNELS: usize = 512;
 
-/// Channels that are transformed and multiplied at a time, so that they are still in a cache when they are multiplied. A
-/// multiple of what the products sum at a time.
-const CHANNELS: usize = 128;
+/// Outputs of a task that brings sums to the picture.
+const OUTPUTS: usize = 16;
 
-/// Outputs and rows of tiles of a task, so that the last thread to end ends earliest: with as many tasks for each thread, and
-/// panels of tiles that are full. Where a picture is too small for that, threads share its outputs, each with the inputs for
-/// itself.
-fn split(outputs: usize, [images, down, across]: [usize; 3], panel: usize, threads: usize) -> (usize, usize) {
-    let tasks = |height: usize| images.max(1) * down.div_ceil(height);
-    let shares = |height: usize| (threads / tasks(height)).clamp(1, outputs);
-    // In twentieths of what a tile costs: three of those are the maps of its inputs.
-    let cost = |height: &usize| {
-        let tiles = (height * across).next_multiple_of(panel);
-        let rounds = tasks(*height).div_ceil(threads);
-        rounds * (3 * tiles + (17 * tiles + 20 * WEIGHTS) / shares(*height))
-    };
-    let height = (1..=(TILES / across.max(1)).clamp(1, down)).min_by_key(cost).unwrap_or(1);
-    (outputs.div_ceil(shares(height)), height)
-}
+/// Products of each thread at a time, at least, so that none waits for long.
+const PRODUCTS: usize = 4;
 
 impl Winograd {
     /// Transforms the weights.
@@ -102,12 +123,13 @@ impl Winograd {
     /// # Panics
     /// If weights or bias are not as many as the channels say.
     pub fn new(machine: Machine, tiles: Tiles, problem: &Problem<'_>) -> Result<Self, KernelError> {
-        let &Problem { inputs, outputs, weights, bias, padding, relu } = problem;
+        let &Problem { inputs, parts, outputs, weights, bias, padding, relu } = problem;
         assert_eq!(weights.len(), 9 * inputs * outputs, "nine weights for each pair of channels");
         let bias = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
         assert_eq!(bias.len(), outputs, "a bias for each output");
-        let mut this = Self { machine, tiles, inputs, outputs, padding, relu, bias, weights: Vec::new() };
-        this.weights = memory(this.points() * outputs.next_multiple_of(this.rows()) * inputs)?;
+        let parts = parts.to_vec();
+        let mut this = Self { machine, tiles, inputs, parts, outputs, padding, relu, bias, weights: Vec::new() };
+        this.weights = memory(tiles.points() * this.padded_outputs() * inputs)?;
         match tiles {
             Tiles::Four => this.transform_weights::<Four, 6, 4>(weights),
             Tiles::Six => this.transform_weights::<Six, 8, 6>(weights),
@@ -116,8 +138,8 @@ impl Winograd {
     }
 
     fn transform_weights<T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(&mut self, weights: &[f32]) {
-        let rows = self.rows();
-        let (inputs, plane) = (self.inputs, self.outputs.next_multiple_of(rows) * self.inputs);
+        let rows = self.machine.rows();
+        let (inputs, plane) = (self.inputs, self.padded_outputs() * self.inputs);
         for (place, kernel) in weights.chunks_exact(9).enumerate() {
             let (output, input) = (place / inputs, place % inputs);
             let at = (output / rows * inputs + input) * rows + output % rows;
@@ -133,23 +155,31 @@ impl Winograd {
         }
     }
 
-    fn points(&self) -> usize {
-        match self.tiles {
-            Tiles::Four => 6 * 6,
-            Tiles::Six => 8 * 8,
-        }
+    /// Outputs of all panels of weights.
+    fn padded_outputs(&self) -> usize {
+        self.outputs.next_multiple_of(self.machine.rows())
     }
 
-    fn side(&self) -> usize {
-        match self.tiles {
-            Tiles::Four => 4,
-            Tiles::Six => 6,
-        }
+    /// Makes points of pictures.
+    fn maker(&self) -> Points {
+        Points { machine: self.machine, tiles: self.tiles, channels: self.inputs, padding: self.padding }
     }
 
-    /// Outputs of a panel of weights.
-    fn rows(&self) -> usize {
-        self.machine.rows()
+    /// Channels of each part of an input, which must be as large as the shape says.
+    fn channels(&self, parts: &[&[f32]], [images, rows, columns]: [usize; 3]) -> Result<Vec<usize>, KernelError> {
+        let (grid, pixels) = (self.maker().grid([rows, columns])?, rows * columns);
+        let channels = parts.iter().zip(&self.parts).map(|(numbers, part)| match part {
+            Part::Picture if images > 0 => numbers.len() / (images * pixels),
+            Part::Picture => 0,
+            Part::Points(channels) => *channels,
+        });
+        let channels: Vec<usize> = channels.collect();
+        let are_whole = parts.iter().zip(&self.parts).zip(&channels).all(|((numbers, part), channels)| {
+            let depth = if *part == Part::Picture { *channels } else { points::depth(&grid, *channels, pixels) };
+            numbers.len() == images * depth * pixels
+        });
+        let are_all = parts.len() == self.parts.len() && (images == 0 || channels.iter().sum::<usize>() == self.inputs);
+        if are_whole && are_all { Ok(channels) } else { Err(KernelError::Shape) }
     }
 }
 
@@ -165,110 +195,174 @@ impl Layer for Winograd {
     fn run(
         &self,
         parts: &[&[f32]],
-        [images, rows, columns]: [usize; 3],
+        shape: [usize; 3],
         output: &mut [f32],
         scratch: &Scratch,
         threads: &dyn Threads,
     ) -> Result<(), KernelError> {
+        let [images, rows, columns] = shape;
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
-        let side = self.side();
-        let (down, across) = (out_rows.div_ceil(side), out_columns.div_ceil(side));
-        let panel = 2 * self.machine.lanes();
-        let (depth, height) = split(self.outputs, [images, down, across], panel, threads.count());
-        let depth = depth.next_multiple_of(self.rows());
-        check_parts(parts, [images, self.inputs, rows, columns])?;
+        let channels = self.channels(parts, shape)?;
+        if output.len() != images * self.outputs * out_rows * out_columns {
+            return Err(KernelError::Shape);
+        }
+        let grid = self.maker().grid([rows, columns])?;
         let output_shape = [images, self.outputs, out_rows, out_columns];
-        let batch = Batch { parts, output, output_shape, scratch, threads };
-        batch.each_band([depth, height * side], |parts, band, memory| {
-            let size = [rows, columns];
-            dispatch(self.machine, Task { winograd: self, parts, size, across, columns: out_columns, band, memory })
+        let bands = Bands::new(output, output_shape, [OUTPUTS, grid.height * self.tiles.side()]);
+        let size = [rows, columns];
+        let run = Run { winograd: self, grid, parts, channels, size, columns: out_columns, bands, scratch, threads };
+        let all = images * grid.bands();
+        let most = (TILES / (grid.panels() * grid.panel())).max(1);
+        let mut memory = [scratch.layers.take(), scratch.layers.take()];
+        // As many for each turn.
+        let turn = all.div_ceil(all.div_ceil(most).max(1)).max(1);
+        let mut turns = (0..all).step_by(turn).map(|first| first..all.min(first + turn));
+        let result = turns.try_for_each(|bands| run.bands(bands, &mut memory));
+        memory.into_iter().for_each(|memory| scratch.layers.give_back(memory));
+        result
+    }
+}
+
+/// A convolution on its way.
+struct Run<'a> {
+    winograd: &'a Winograd,
+    grid: Grid,
+    parts: &'a [&'a [f32]],
+    /// Of each part.
+    channels: Vec<usize>,
+    /// Rows and columns.
+    size: [usize; 2],
+    /// Columns that come out.
+    columns: usize,
+    bands: Bands<'a>,
+    scratch: &'a Scratch,
+    threads: &'a dyn Threads,
+}
+
+/// Some channels of a part.
+struct Segment {
+    part: usize,
+    channels: Range<usize>,
+    /// The first, among all.
+    first: usize,
+}
+
+impl Run<'_> {
+    /// All channels, in groups of which points are made at once.
+    fn segments(&self) -> Vec<Vec<Segment>> {
+        let (mut groups, mut made, mut first) = (vec![Vec::new()], 0, 0);
+        for (part, &channels) in self.channels.iter().enumerate() {
+            let is_kept = self.is_kept(part);
+            for from in (0..channels).step_by(if is_kept { channels } else { CHANNELS }) {
+                let channels = if is_kept { 0..channels } else { from..channels.min(from + CHANNELS) };
+                let makes = if is_kept { 0 } else { channels.len() };
+                if made + makes > CHANNELS {
+                    groups.push(Vec::new());
+                    made = 0;
+                }
+                made += makes;
+                groups.last_mut().expect("there is one").push(Segment { part, channels, first: first + from });
+            }
+            first += channels;
+        }
+        groups
+    }
+
+    fn is_kept(&self, part: usize) -> bool {
+        matches!(self.winograd.parts[part], Part::Points(_))
+    }
+
+    /// Computes some of the bands of all images.
+    fn bands(&self, bands: Range<usize>, [sums, points]: &mut [Memory; 2]) -> Result<(), KernelError> {
+        let Self { winograd, grid, threads, bands: to, columns, .. } = self;
+        let (machine, tiles, outputs) = (winograd.machine, winograd.tiles, winograd.padded_outputs());
+        // Images, and bands in these.
+        let places: Vec<[usize; 2]> = bands.map(|band| [band / grid.bands(), band % grid.bands()]).collect();
+        let panels = places.iter().map(|[_, band]| grid.full_panels(*band)).enumerate();
+        let panels: Vec<[usize; 2]> =
+            panels.flat_map(|(place, all)| (0..all).map(move |panel| [place, panel])).collect();
+        let plane = panels.len() * outputs * grid.panel() + APART;
+        let sums = sums.numbers(tiles.points() * plane)?;
+        for (number, segments) in self.segments().iter().enumerate() {
+            let sources = self.sources(segments, &places, points)?;
+            let share = panels.len().div_ceil((PRODUCTS * threads.count()).div_ceil(tiles.points()));
+            let mut tasks = Vec::new();
+            let weights = winograd.weights.chunks_exact(outputs * winograd.inputs);
+            for (point, (weights, sums)) in weights.zip(sums.chunks_exact_mut(plane)).enumerate() {
+                let shares = panels.chunks(share).zip(sums.chunks_mut(share * outputs * grid.panel()));
+                tasks.extend(shares.map(|(panels, sums)| product::Task {
+                    grid,
+                    point,
+                    weights,
+                    inputs: winograd.inputs,
+                    sources: &sources,
+                    panels,
+                    sums,
+                    adds: number > 0,
+                }));
+            }
+            each_of(*threads, tasks, |task| {
+                dispatch(machine, task);
+                Ok(())
+            })?;
+        }
+        let shares = winograd.outputs.div_ceil(OUTPUTS);
+        let sums = &*sums;
+        threads.each(places.len() * shares, &|place| {
+            let (place, share) = (place / shares, place % shares);
+            let [image, band] = places[place];
+            let band = to.take((image * shares + share) * grid.bands() + band);
+            let panel = panels.partition_point(|[other, _]| *other < place);
+            let bias = &winograd.bias[band.plane..];
+            let (relu, columns) = (winograd.relu, *columns);
+            let task = output::Task { tiles, grid, sums, plane, panel, outputs, bias, relu, columns, band };
+            dispatch(machine, task);
+            Ok(())
         })
     }
-}
 
-/// A band of tile rows.
-struct Task<'a> {
-    winograd: &'a Winograd,
-    /// One image.
-    parts: &'a [&'a [f32]],
-    /// Its rows and columns.
-    size: [usize; 2],
-    /// Tiles in a row of them.
-    across: usize,
-    /// Columns of the output.
-    columns: usize,
-    band: Band<'a>,
-    memory: &'a mut Memory,
-}
-
-impl Work for Task<'_> {
-    type Output = Result<(), KernelError>;
-
-    #[inline(always)]
-    fn run<V: Vector>(self) -> Self::Output {
-        match self.winograd.tiles {
-            Tiles::Four => self.run_with::<V, Four, 6, 4>(),
-            Tiles::Six => self.run_with::<V, Six, 8, 6>(),
-        }
-    }
-}
-
-impl Task<'_> {
-    #[inline(always)]
-    fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(
-        mut self,
-    ) -> Result<(), KernelError> {
-        let (inputs, outputs) = (self.winograd.inputs, self.band.planes);
-        let (points, panel) = (POINTS * POINTS, 2 * V::LANES);
-        let down = self.band.rows.div_ceil(SIDE);
-        let count = down * self.across;
-        let panels = count.div_ceil(panel);
-        let wide = panels * panel;
-        let some = inputs.min(CHANNELS);
-        let in_plane = panels * some * panel + APART;
-        let row_panels = outputs.div_ceil(V::ROWS);
-        let sum_plane = row_panels * V::ROWS * wide + APART;
-        let lines = input::Lines::new::<V, SIDE>(self.across, down * SIDE + POINTS - SIDE);
-        let memory = self.memory.numbers(points * (in_plane + sum_plane) + lines.len())?;
-        let (transformed, rest) = memory.split_at_mut(points * in_plane);
-        let (sums, memory) = rest.split_at_mut(points * sum_plane);
-        // Of each point, those of the band's outputs.
-        let all = self.winograd.outputs.next_multiple_of(V::ROWS) * inputs;
-        let of_band = self.band.plane * inputs..(self.band.plane + row_panels * V::ROWS) * inputs;
-        let weights = self.winograd.weights.chunks_exact(all).map(|weights| &weights[of_band.clone()]);
-        let pixels = self.size[0] * self.size[1];
-        let mut before = 0;
-        for part in self.parts {
-            let channels = part.len() / pixels;
-            for first in (0..channels).step_by(CHANNELS) {
-                let some = first..channels.min(first + CHANNELS);
-                let place = input::Place {
-                    size: self.size,
-                    padding: self.winograd.padding,
-                    first: self.band.first,
-                    down,
-                    across: self.across,
-                    plane: in_plane,
-                    inputs: some.len(),
-                };
-                let image = &part[some.start * pixels..some.end * pixels];
-                input::transform::<V, T, POINTS, SIDE>(image, &place, &lines, memory, transformed);
-                let channels = Channels { some: before + some.start..before + some.end, all: inputs };
-                for ((weights, transformed), sums) in
-                    weights.clone().zip(transformed.chunks_exact(in_plane)).zip(sums.chunks_exact_mut(sum_plane))
-                {
-                    let tiles = &transformed[..panels * some.len() * panel];
-                    product::product::<V>(weights, tiles, &channels, sums, wide);
-                }
+    /// What products read for some bands: points that are kept, or are made now.
+    fn sources<'a>(
+        &'a self,
+        segments: &[Segment],
+        places: &[[usize; 2]],
+        memory: &'a mut Memory,
+    ) -> Result<Vec<Source<'a>>, KernelError> {
+        let Self { winograd, grid, parts, size, .. } = self;
+        let pixels = size[0] * size[1];
+        let made = segments.iter().filter(|segment| !self.is_kept(segment.part));
+        let count = |segment: &Segment| places.len() * grid.band(segment.channels.len());
+        let memory = memory.numbers(made.clone().map(count).sum())?;
+        let (mut jobs, mut rest) = (Vec::new(), &mut *memory);
+        for segment in made {
+            let (points, after) = mem::take(&mut rest).split_at_mut(count(segment));
+            rest = after;
+            let numbers = parts[segment.part];
+            for ([image, band], points) in places.iter().zip(points.chunks_exact_mut(grid.band(segment.channels.len())))
+            {
+                let image = &numbers[image * self.channels[segment.part] * pixels..];
+                let image = &image[segment.channels.start * pixels..segment.channels.end * pixels];
+                jobs.push(Job { band: *band, image, points });
             }
-            before += channels;
         }
-        let place =
-            output::Place { outputs, count, across: self.across, columns: self.columns, plane: sum_plane, wide };
-        let Winograd { bias, relu, .. } = self.winograd;
-        let bias = &bias[self.band.plane..];
-        output::transform::<V, T, POINTS, SIDE>(sums, &place, bias, *relu, &mut self.band);
-        Ok(())
+        winograd.maker().make(grid, *size, jobs.into_iter(), self.scratch, self.threads)?;
+        let (memory, mut start) = (&*memory, 0);
+        Ok(segments
+            .iter()
+            .map(|segment| {
+                let channels = segment.channels.len();
+                let band = grid.band(channels);
+                let (points, bands) = if self.is_kept(segment.part) {
+                    let stored = points::depth(grid, channels, pixels) * pixels;
+                    (parts[segment.part], places.iter().map(|[image, number]| image * stored + number * band).collect())
+                } else {
+                    let first = start;
+                    start += count(segment);
+                    (memory, (0..places.len()).map(|place| first + place * band).collect())
+                };
+                Source { points, bands, channels, first: segment.first }
+            })
+            .collect())
     }
 }
 

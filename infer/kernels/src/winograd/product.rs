@@ -1,57 +1,146 @@
 //! The matrix product at one point: outputs' weights by tiles.
 
-use std::ops::Range;
+use super::grid::{GROUP, Grid};
+use crate::product::{BLOCK, Sums, add, multiply};
+use crate::raw::{Vector, Work};
 
-use crate::product::accumulate;
-use crate::raw::Vector;
+/// Channels that are multiplied at a time: a panel of them stays in the nearest cache for all outputs.
+const CHANNELS: usize = 128;
+
+/// Outputs that are computed at a time, at most, so that their weights for those channels stay in a cache for all panels.
+const OUTPUTS: usize = 256;
+
+/// Numbers of a line in a cache.
+const LINE: usize = 16;
 
 /// Some channels of the input.
-pub(super) struct Channels {
-    pub(super) some: Range<usize>,
-    pub(super) all: usize,
+pub(super) struct Source<'a> {
+    /// The points, in the form of a [`Grid`].
+    pub(super) points: &'a [f32],
+    /// Where those of each band begin.
+    pub(super) bands: Vec<usize>,
+    /// How many channels.
+    pub(super) channels: usize,
+    /// The first of them, among all that the convolution reads.
+    pub(super) first: usize,
 }
 
-/// `sums[output][tile] = Σ weights[output][input] × tiles[input][tile]` over some channels, added to what the ones before
-/// gave: weights in panels of `V::ROWS` outputs, tiles in panels of two vectors, sums in rows of `wide` tiles.
-#[inline(always)]
-pub(super) fn product<V: Vector>(weights: &[f32], tiles: &[f32], channels: &Channels, sums: &mut [f32], wide: usize) {
-    // A constant for each kind of vector: the others are not compiled.
-    match V::ROWS {
-        6 => product_of::<V, 6>(weights, tiles, channels, sums, wide),
-        8 => product_of::<V, 8>(weights, tiles, channels, sums, wide),
-        _ => unreachable!("no vector has other rows"),
+/// The sums at one point, of all outputs in some panels.
+pub(super) struct Task<'a> {
+    pub(super) grid: &'a Grid,
+    pub(super) point: usize,
+    /// `[panels of outputs, inputs, outputs of a panel]` of this point.
+    pub(super) weights: &'a [f32],
+    /// Channels that the convolution reads.
+    pub(super) inputs: usize,
+    pub(super) sources: &'a [Source<'a>],
+    /// Panels of tiles: of which of the sources' bands, and which there.
+    pub(super) panels: &'a [[usize; 2]],
+    /// `[panels of tiles, outputs, tiles of a panel]`.
+    pub(super) sums: &'a mut [f32],
+    /// Whether to add to what is there.
+    pub(super) adds: bool,
+}
+
+impl Work for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        // A constant for each kind of vector: the others are not compiled.
+        match V::ROWS {
+            6 => self.run_with::<V, 6>(),
+            8 => self.run_with::<V, 8>(),
+            _ => unreachable!("no vector has other rows"),
+        }
     }
 }
 
-#[inline(always)]
-fn product_of<V: Vector, const ROWS: usize>(
-    weights: &[f32],
-    tiles: &[f32],
-    Channels { some, all }: &Channels,
-    sums: &mut [f32],
-    wide: usize,
-) {
-    let panel = 2 * V::LANES;
-    let panels = weights.chunks_exact(all * ROWS);
-    let mut after = panels.clone().skip(1);
-    for (weights, sums) in panels.zip(sums.chunks_exact_mut(ROWS * wide)) {
-        let weights = &weights[some.start * ROWS..some.end * ROWS];
-        let mut next = after.next().map_or(&[][..], |next| &next[some.start * ROWS..some.end * ROWS]);
-        for (column, tiles) in tiles.chunks_exact(some.len() * panel).enumerate() {
-            let mut total = [[V::splat(0.0); 2]; ROWS];
-            if some.start > 0 {
-                for (total, sums) in total.iter_mut().zip(sums.chunks_exact(wide)) {
-                    let sums = &sums[column * panel..][..panel];
-                    *total = [V::load(sums), V::load(&sums[V::LANES..])];
+/// Of one panel, the groups of the channels that are multiplied at a time.
+type Pieces<'a> = [&'a [f32]; CHANNELS / GROUP];
+
+impl<'a> Task<'a> {
+    #[inline(always)]
+    fn run_with<V: Vector, const ROWS: usize>(self) {
+        let outputs = self.weights.len() / self.inputs;
+        let depth = outputs.div_ceil(outputs.div_ceil(OUTPUTS)).next_multiple_of(ROWS);
+        for first in (0..outputs).step_by(depth) {
+            let weights = &self.weights[first * self.inputs..(first + depth).min(outputs) * self.inputs];
+            let mut adds = self.adds;
+            for source in self.sources {
+                for from in (0..source.channels).step_by(CHANNELS) {
+                    let channels = source.first + from..source.first + source.channels.min(from + CHANNELS);
+                    let mut pieces = self.pieces::<V>(source, from, self.panels.first());
+                    for number in 0..self.panels.len() {
+                        let next = self.pieces::<V>(source, from, self.panels.get(number + 1));
+                        let sums = &mut self.sums[(number * outputs + first) * 2 * V::LANES..];
+                        let mut after = weights.chunks_exact(self.inputs * ROWS).skip(1);
+                        for (place, (weights, sums)) in weights
+                            .chunks_exact(self.inputs * ROWS)
+                            .zip(sums.chunks_exact_mut(ROWS * 2 * V::LANES))
+                            .enumerate()
+                        {
+                            let some = channels.start * ROWS..channels.end * ROWS;
+                            let after = if number == 0 { after.next() } else { None };
+                            let soon = [
+                                after.map_or(&[][..], |after| &after[some.clone()]),
+                                next.get(place).copied().unwrap_or_default(),
+                            ];
+                            sum::<V, ROWS>(&weights[some], &pieces, soon, sums, adds);
+                        }
+                        pieces = next;
+                    }
+                    adds = true;
                 }
             }
-            accumulate::<V, ROWS>(weights, tiles, next, &mut total);
-            next = &[];
-            for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(wide)) {
-                let sums = &mut sums[column * panel..][..panel];
-                total[0].store(sums);
-                total[1].store(&mut sums[V::LANES..]);
+        }
+    }
+
+    /// Those of a source's channels from one on.
+    #[inline(always)]
+    fn pieces<V: Vector>(&self, source: &Source<'a>, from: usize, panel: Option<&[usize; 2]>) -> Pieces<'a> {
+        let mut pieces = [&[][..]; CHANNELS / GROUP];
+        let Some(&[band, panel]) = panel else { return pieces };
+        for (place, piece) in pieces.iter_mut().enumerate() {
+            let first = from + place * GROUP;
+            if first < source.channels {
+                let start = source.bands[band] + self.grid.piece_at(first / GROUP, panel, self.point);
+                *piece = &source.points[start..][..GROUP.min(source.channels - first) * 2 * V::LANES];
             }
         }
+        pieces
+    }
+}
+
+/// Sums of a panel of outputs, over the channels of some pieces; meanwhile weights and a piece are fetched that come soon.
+#[inline(always)]
+fn sum<V: Vector, const ROWS: usize>(
+    mut weights: &[f32],
+    pieces: &Pieces<'_>,
+    [soon_weights, soon_piece]: [&[f32]; 2],
+    sums: &mut [f32],
+    adds: bool,
+) {
+    let mut total: Sums<V, ROWS> = [[V::splat(0.0); 2]; ROWS];
+    if adds {
+        for (total, sums) in total.iter_mut().zip(sums.chunks_exact(2 * V::LANES)) {
+            *total = [V::load(sums), V::load(&sums[V::LANES..])];
+        }
+    }
+    let (mut soon_weights, mut soon_piece) = (soon_weights.chunks(GROUP * ROWS), soon_piece.chunks(LINE));
+    for pieces in pieces.chunks(BLOCK / GROUP) {
+        let mut block = [[V::splat(0.0); 2]; ROWS];
+        for piece in pieces {
+            V::prefetch(soon_weights.next().unwrap_or_default());
+            V::prefetch(soon_piece.next().unwrap_or_default());
+            let (now, rest) = weights.split_at(piece.len() / (2 * V::LANES) * ROWS);
+            multiply(now, piece, &mut block);
+            weights = rest;
+        }
+        add(block, &mut total);
+    }
+    for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(2 * V::LANES)) {
+        total[0].store(sums);
+        total[1].store(&mut sums[V::LANES..]);
     }
 }

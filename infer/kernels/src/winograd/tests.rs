@@ -11,13 +11,15 @@ use crate::threads::{Alone, Scoped};
 /// rounds in each of its steps; then come the sums in blocks.
 const ERROR_OF_FOUR: f64 = (10.0 * 10.0) * (0.5 * 0.5) * (19.0 * 19.0) * STEPS;
 const ERROR_OF_SIX: f64 = (12.5 * 12.5) * (1.25 * 1.25) * (69.0 * 69.0) * STEPS;
-/// Roundings on the way of one number: twice four in each map, and those of the sums.
-const STEPS: f64 = 8.0 + 8.0 + 64.0 + 4.0;
+/// Roundings on the way of one number: twice four in each map, those of a block of channels, and of the sums of up to 16 blocks.
+const STEPS: f64 = 8.0 + 8.0 + 64.0 + 16.0;
 
 #[derive(Clone, Debug)]
 struct Case {
     images: usize,
     inputs: usize,
+    /// What convolutions read: the channels of each part, and whether its points are kept.
+    parts: Vec<(usize, bool)>,
     outputs: usize,
     size: [usize; 2],
     padding: Padding,
@@ -35,9 +37,28 @@ impl Case {
         draw(self.seed, [(pixels, inputs), (kernels, weights), (self.outputs, weights + inputs)])
     }
 
-    fn problem<'a>(&self, weights: &'a [f32], bias: &'a [f32]) -> Problem<'a> {
+    fn problem<'a>(&self, parts: &'a [Part], weights: &'a [f32], bias: &'a [f32]) -> Problem<'a> {
         let Self { inputs, outputs, padding, relu, .. } = *self;
-        Problem { inputs, outputs, weights, bias: Some(bias), padding, relu }
+        Problem { inputs, parts, outputs, weights, bias: Some(bias), padding, relu }
+    }
+
+    /// The input in its parts: some channels of all images, or the points of these.
+    fn split(&self, machine: Machine, tiles: Tiles, threads: &dyn Threads, input: &[f32]) -> Vec<(Part, Vec<f32>)> {
+        let (pixels, mut first) = (self.size[0] * self.size[1], 0);
+        let part = |&(channels, is_kept): &(usize, bool)| {
+            let some = |image: &[f32]| image[first * pixels..(first + channels) * pixels].to_vec();
+            let picture: Vec<f32> = input.chunks_exact(self.inputs * pixels).flat_map(some).collect();
+            first += channels;
+            if !is_kept {
+                return (Part::Picture, picture);
+            }
+            let points = Points { machine, tiles, channels, padding: self.padding };
+            let depth = points.depth(self.size).expect("a size that fits");
+            let mut kept = vec![f32::NAN; self.images * depth * pixels];
+            points.run(&picture, self.shape(), &mut kept, &used(), threads).expect("it computes");
+            (Part::Points(channels), kept)
+        };
+        self.parts.iter().map(part).collect()
     }
 
     fn shape(&self) -> [usize; 3] {
@@ -73,26 +94,37 @@ fn reference(case: &Case, input: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f
 
 fn run(machine: Machine, tiles: Tiles, case: &Case, threads: &dyn Threads, input: &[f32]) -> Vec<f32> {
     let [_, weights, bias] = case.numbers();
-    let winograd = Winograd::new(machine, tiles, &case.problem(&weights, &bias)).expect("there is memory");
+    let (parts, numbers): (Vec<_>, Vec<_>) = case.split(machine, tiles, threads, input).into_iter().unzip();
+    let winograd = Winograd::new(machine, tiles, &case.problem(&parts, &weights, &bias)).expect("there is memory");
     let [rows, columns] = winograd.output_size(case.size).expect("a size that fits");
     let mut output = vec![f32::NAN; case.images * case.outputs * rows * columns];
-    let scratch = Scratch::default();
-    // What an earlier task left there must not matter.
-    scratch.give_back(Memory::of(f32::NAN));
-    winograd.run(&[input], case.shape(), &mut output, &scratch, threads).expect("it computes");
+    let numbers: Vec<&[f32]> = numbers.iter().map(Vec::as_slice).collect();
+    winograd.run(&numbers, case.shape(), &mut output, &used(), threads).expect("it computes");
     output
+}
+
+/// Memory in which something was left, which must not matter.
+fn used() -> Scratch {
+    let scratch = Scratch::default();
+    scratch.tasks.give_back(Memory::of(f32::NAN));
+    for _ in 0..2 {
+        scratch.layers.give_back(Memory::of(f32::NAN));
+    }
+    scratch
 }
 
 fn cases() -> impl Strategy<Value = Case> {
     let fill = prop_oneof![Just(Fill::Zero), Just(Fill::Reflect)];
     let pads = (0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize, fill);
     let padding = pads.prop_map(|(top, left, bottom, right, fill)| Padding { top, left, bottom, right, fill });
-    let shape = (1..3_usize, 1..70_usize, 1..20_usize, 1..40_usize, 1..75_usize);
+    let parts = vec((1..36_usize, any::<bool>()), 1..4);
+    let shape = (1..3_usize, parts, 1..20_usize, 1..40_usize, 1..75_usize);
     // Down to numbers that have lost bits.
     (shape, padding, any::<bool>(), any::<u64>(), -140..10_i32, -140..10_i32)
-        .prop_map(|((images, inputs, outputs, rows, columns), padding, relu, seed, one, other)| Case {
+        .prop_map(|((images, parts, outputs, rows, columns), padding, relu, seed, one, other)| Case {
             images,
-            inputs,
+            inputs: parts.iter().map(|(channels, _)| channels).sum(),
+            parts,
             outputs,
             size: [rows, columns],
             padding,
@@ -103,29 +135,36 @@ fn cases() -> impl Strategy<Value = Case> {
         .prop_filter("the picture is large enough", |case| case.padding.output_size(case.size, [3, 3]).is_ok())
 }
 
+/// Whether what comes out is as exact as the algorithm says, on each machine with each tile.
+fn is_exact(case: &Case) -> Result<(), TestCaseError> {
+    let [input, weights, bias] = case.numbers();
+    let expected = reference(case, &input, &weights, &bias);
+    let largest = |numbers: &[f32]| numbers.iter().fold(0.0_f64, |most, number| most.max(f64::from(number.abs())));
+    // What is smaller rounds no better.
+    let smallest = f64::from(f32::MIN_POSITIVE);
+    let (most, bias) = (largest(&input).max(smallest), largest(&bias));
+    let sums = weights.chunks_exact(9 * case.inputs);
+    let all =
+        sums.map(|kernels| kernels.iter().map(|weight| f64::from(weight.abs())).sum::<f64>()).fold(smallest, f64::max);
+    for machine in Machine::all() {
+        for (tiles, error) in [(Tiles::Four, ERROR_OF_FOUR), (Tiles::Six, ERROR_OF_SIX)] {
+            let bound = (error * most * all + 2.0 * bias) * f64::from(f32::EPSILON) / 2.0 + smallest;
+            let found = run(machine, tiles, case, &Alone, &input);
+            for (found, expected) in found.iter().zip(&expected) {
+                let error = (f64::from(*found) - expected).abs();
+                prop_assert!(error <= bound, "{machine:?} {tiles:?}: {found} for {expected}, beyond {bound:e}");
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn convolutions_are_as_exact_as_their_algorithm_says(case in cases()) {
-        let [input, weights, bias] = case.numbers();
-        let expected = reference(&case, &input, &weights, &bias);
-        let largest = |numbers: &[f32]| numbers.iter().fold(0.0_f64, |most, number| most.max(f64::from(number.abs())));
-        // What is smaller rounds no better.
-        let smallest = f64::from(f32::MIN_POSITIVE);
-        let (most, bias) = (largest(&input).max(smallest), largest(&bias));
-        let sums = weights.chunks_exact(9 * case.inputs);
-        let all = sums.map(|kernels| kernels.iter().map(|weight| f64::from(weight.abs())).sum::<f64>()).fold(smallest, f64::max);
-        for machine in Machine::all() {
-            for (tiles, error) in [(Tiles::Four, ERROR_OF_FOUR), (Tiles::Six, ERROR_OF_SIX)] {
-                let bound = (error * most * all + 2.0 * bias) * f64::from(f32::EPSILON) / 2.0 + smallest;
-                let found = run(machine, tiles, &case, &Alone, &input);
-                for (found, expected) in found.iter().zip(&expected) {
-                    let error = (f64::from(*found) - expected).abs();
-                    prop_assert!(error <= bound, "{machine:?} {tiles:?}: {found} for {expected}, beyond {bound:e}");
-                }
-            }
-        }
+        is_exact(&case)?;
     }
 
     #[test]
@@ -168,10 +207,45 @@ proptest! {
     }
 
     #[test]
+    fn points_that_are_kept_give_the_same(case in cases()) {
+        let [input, ..] = case.numbers();
+        let bits = |is_kept, machine, tiles| {
+            let parts = case.parts.iter().map(|(channels, _)| (*channels, is_kept)).collect();
+            let case = Case { parts, ..case.clone() };
+            run(machine, tiles, &case, &Scoped(2), &input).into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        for machine in Machine::all() {
+            for tiles in [Tiles::Four, Tiles::Six] {
+                prop_assert_eq!(bits(true, machine, tiles), bits(false, machine, tiles));
+            }
+        }
+    }
+
+    #[test]
     fn sizes_that_do_not_fit_are_errors(rows in 0..3_usize, columns in 0..3_usize, by in 0..4_usize) {
         let padding = Padding::all(by, Fill::Reflect);
         let size = padding.output_size([rows, columns], [3, 3]);
         prop_assert_eq!(size.is_ok(), rows.min(columns) > by && rows.min(columns) + 2 * by > 2);
+    }
+}
+
+#[test]
+fn more_channels_and_tiles_than_are_done_at_a_time_are_as_exact() {
+    let case = Case {
+        images: 1,
+        inputs: 1000,
+        parts: vec![(530, false), (150, true), (320, false)],
+        outputs: 270,
+        size: [5, 6],
+        padding: Padding::all(1, Fill::Reflect),
+        relu: false,
+        seed: 3,
+        scales: [0, 0],
+    };
+    let large =
+        Case { images: 2, inputs: 3, parts: vec![(2, true), (1, false)], outputs: 2, size: [100, 90], ..case.clone() };
+    for case in [case, large] {
+        is_exact(&case).expect("as exact as its algorithm says");
     }
 }
 
@@ -185,6 +259,7 @@ fn numbers_of_ordinary_size_lose_little() {
         let case = Case {
             images: 1,
             inputs: 256,
+            parts: vec![(256, false)],
             outputs: 16,
             size: [24, 24],
             padding,
@@ -208,6 +283,7 @@ proptest! {
     fn a_row_of_zeros_gives_the_bias(bias in vec(-1e3..1e3_f32, 1..9)) {
         let problem = Problem {
             inputs: 1,
+            parts: &[Part::Picture],
             outputs: bias.len(),
             weights: &vec![1.0; 9 * bias.len()],
             bias: Some(&bias),
@@ -219,13 +295,4 @@ proptest! {
         winograd.run(&[&[0.0]], [1, 1, 1], &mut output, &Scratch::default(), &Alone).expect("it computes");
         prop_assert_eq!(output, bias);
     }
-}
-
-#[test]
-fn tasks_fill_panels_and_threads_share_the_outputs_of_a_small_picture() {
-    assert_eq!(split(256, [1, 16, 16], 32, 2), (256, 4), "four tasks, two for each thread");
-    assert_eq!(split(256, [1, 16, 24], 32, 2), (256, 4), "96 tiles: three would take as many panels");
-    assert_eq!(split(256, [1, 4, 4], 32, 2), (128, 4), "both threads, though there is one panel");
-    assert_eq!(split(256, [2, 4, 4], 32, 2), (256, 4), "a picture each");
-    assert_eq!(split(3, [1, 1, 1], 32, 16), (1, 1), "no thread has less than an output");
 }
