@@ -18,6 +18,7 @@ use crate::norm::Norm;
 use crate::raw::Machine;
 use crate::scratch::Scratch;
 use crate::threads::{First, Threads};
+use crate::winograd::Points;
 
 /// The operators' domain.
 pub const DOMAIN: &str = "cyclegan.kernels";
@@ -27,6 +28,8 @@ pub(crate) const CONVOLUTION: &str = "Convolution";
 pub(crate) const NORM: &str = "Norm";
 /// The one of norms with a sum.
 pub(crate) const NORM_ADD: &str = "NormAdd";
+/// The one of points that are kept.
+pub(crate) const POINTS: &str = "Points";
 /// The attribute that says which layer, from 1 on: a zero is no number in a file's form.
 pub(crate) const LAYER: &str = "layer";
 
@@ -37,6 +40,7 @@ pub(crate) struct Layers {
     pub(crate) threads: usize,
     pub(crate) convolutions: Vec<Box<dyn Layer>>,
     pub(crate) norms: Vec<Norm>,
+    pub(crate) points: Vec<Points>,
     pub(crate) scratch: Scratch,
 }
 
@@ -45,6 +49,7 @@ pub(crate) fn domain(layers: Layers) -> ort::Result<OperatorDomain> {
     let layers = Arc::new(layers);
     OperatorDomain::new(DOMAIN)?
         .add(Convolves(layers.clone()))?
+        .add(MakesPoints(layers.clone()))?
         .add(Normalization { layers: layers.clone(), adds: false })?
         .add(Normalization { layers, adds: true })
 }
@@ -216,6 +221,54 @@ impl Operator for Convolves {
             let (Some(rows), Some(columns)) = (side(rows, 0), side(columns, 1)) else { return Ok(()) };
             let output = tensor([batch, Side::Fixed(layer.outputs() as i64), rows, columns]);
             Ok(context.set_output(0, &output)?)
+        })
+    }
+}
+
+/// `Points`: [`Points`] each, which only convolutions here read: `[images, numbers for each pixel, rows, columns]`.
+struct MakesPoints(Arc<Layers>);
+
+impl Operator for MakesPoints {
+    type Kernel<'attr> = BoxedKernel<'attr>;
+
+    fn name(&self) -> &str {
+        POINTS
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [OperatorInput::required(TensorElementType::Float32)]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::required(TensorElementType::Float32)]
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<BoxedKernel<'attr>> {
+        let layers = self.0.clone();
+        let number = guarded(|| layer(context, layers.points.len()))?;
+        Ok(Box::new(move |context: &ComputeContext| {
+            guarded(|| {
+                let points = &layers.points[number];
+                let input = context.input(0)?.ok_or_else(missing)?;
+                let (sides, input) = input.try_extract_tensor::<f32>()?;
+                let [images, _, rows, columns] = shape(sides)?;
+                let depth = points.depth([rows, columns])?;
+                let mut output = context.output(0, [images, depth, rows, columns].map(|side| side as i64))?;
+                let output = output.as_mut().ok_or_else(missing)?;
+                let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+                let threads = Session { context, count: layers.threads };
+                Ok(points.run(input, [images, rows, columns], output, &layers.scratch, &threads)?)
+            })
+        }))
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
+        guarded(|| {
+            let name = format!("{POINTS}.{}", context.attr::<i64>(LAYER)?);
+            if let Some([batch, _, rows, columns]) = sides(context, &name) {
+                context.set_output(0, &tensor([batch, Side::Named(format!("{name}.depth")), rows, columns]))?;
+            }
+            Ok(())
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::KernelError;
 
 /// What padding is filled with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fill {
     /// Zeros.
     Zero,
@@ -12,7 +12,7 @@ pub enum Fill {
 }
 
 /// Rows and columns around a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Padding {
     /// Rows above.
     pub top: usize,

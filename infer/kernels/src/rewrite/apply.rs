@@ -10,16 +10,17 @@ use ort::operator::OperatorDomain;
 use prost::Message;
 
 use super::index::{Index, floats_of};
+use super::keep::Kept;
 use super::{Kernel, Plan, Replacement, Weights};
 use crate::direct::{self, Direct};
 use crate::error::KernelError;
 use crate::layer::Layer;
 use crate::norm::Norm;
-use crate::operators::{CONVOLUTION, DOMAIN, LAYER, Layers, NORM, NORM_ADD, domain};
+use crate::operators::{CONVOLUTION, DOMAIN, LAYER, Layers, NORM, NORM_ADD, POINTS, domain};
 use crate::raw::Machine;
 use crate::scratch::Scratch;
 use crate::transposed::{self, Transposed};
-use crate::winograd::{self, Winograd};
+use crate::winograd::{self, Points, Tiles, Winograd};
 
 /// Why a plan cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -82,18 +83,20 @@ impl Plan {
     fn graph(&self, graph: &GraphProto, index: &Index<'_>) -> GraphProto {
         let dropped = self.dropped(graph, index);
         let (mut convolutions, mut norms) = (1.., 1..);
-        let mut new: Vec<(usize, NodeProto)> = self
+        // Of those at one place, what is kept comes after the node that makes it.
+        let mut new: Vec<(Option<usize>, NodeProto)> = self
             .replacements
             .iter()
             .map(|replacement| {
                 let numbers =
                     if matches!(replacement.kernel, Kernel::Norm { .. }) { &mut norms } else { &mut convolutions };
                 let last = *replacement.nodes.iter().max().expect("it replaces something");
-                (last, replacement.node(numbers.next().expect("there are enough numbers"), index))
+                (Some(last), replacement.node(numbers.next().expect("there are enough numbers"), index))
             })
             .collect();
         let kept = graph.node.iter().enumerate().filter(|(place, _)| !dropped.contains(place));
-        new.extend(kept.map(|(place, node)| (place, node.clone())));
+        new.extend(kept.map(|(place, node)| (Some(place), node.clone())));
+        new.extend((1..).zip(&self.kept).map(|(number, kept)| (index.maker(&kept.picture), kept.node(number))));
         new.sort_by_key(|(place, _)| *place);
         let is_kept = |tensor: &&TensorProto| index.is_needed_beside(&tensor.name, &dropped);
         let made: HashSet<&str> = new.iter().flat_map(|(_, node)| &node.output).map(String::as_str).collect();
@@ -116,7 +119,8 @@ impl Plan {
     fn dropped(&self, graph: &GraphProto, index: &Index<'_>) -> HashSet<usize> {
         let mut dropped: HashSet<usize> =
             self.replacements.iter().flat_map(|replacement| &replacement.nodes).copied().collect();
-        let read: HashSet<&String> = self.replacements.iter().flat_map(|replacement| &replacement.inputs).collect();
+        let read = self.replacements.iter().flat_map(|replacement| &replacement.inputs);
+        let read: HashSet<&String> = read.chain(self.kept.iter().map(|kept| &kept.picture)).collect();
         // A node comes after those that it reads.
         for (place, node) in graph.node.iter().enumerate().rev() {
             let was_used = |output: &String| index.is_needed_beside(output, &HashSet::new());
@@ -130,6 +134,9 @@ impl Plan {
 
     fn layers(&self, index: &Index<'_>, machine: Machine, threads: usize) -> Result<Layers, KernelError> {
         let tensor = |name: &str| index.floats(name).expect("the plan is of this graph").0;
+        let tiles = self.tiles.unwrap_or(Tiles::Four);
+        let points =
+            self.kept.iter().map(|&Kept { channels, padding, .. }| Points { machine, tiles, channels, padding });
         let norms = self.replacements.iter().filter_map(|replacement| match &replacement.kernel {
             Kernel::Norm { scale, bias, epsilon, relu } => Some(Norm {
                 scale: floats_of(tensor(scale)),
@@ -149,7 +156,7 @@ impl Plan {
                     let (weights, bias) = weights.of(floats);
                     let (weights, bias) = (&weights[..], bias.as_deref());
                     let problem = winograd::Problem { inputs, parts, outputs, weights, bias, padding, relu };
-                    Winograd::new(machine, self.tiles?, &problem).map(boxed)
+                    Winograd::new(machine, tiles, &problem).map(boxed)
                 }
                 &Kernel::Direct { ref weights, channels: [inputs, outputs], kernel, padding, relu } => {
                     let (weights, bias) = weights.of(floats);
@@ -182,6 +189,7 @@ impl Plan {
             threads: threads.max(1),
             convolutions,
             norms: norms.collect(),
+            points: points.collect(),
             scratch: Scratch::default(),
         })
     }
@@ -204,17 +212,28 @@ impl Replacement {
             (Kernel::Norm { .. }, _) => NORM,
             _ => CONVOLUTION,
         };
-        let attribute =
-            AttributeProto { name: LAYER.into(), r#type: AttributeType::Int.into(), i: layer, ..Default::default() };
         let last = *self.nodes.iter().max().expect("it replaces something");
-        NodeProto {
-            name: index.node(last).name.clone(),
-            op_type: op_type.into(),
-            domain: DOMAIN.into(),
-            input: self.inputs.clone(),
-            output: vec![self.output.clone()],
-            attribute: vec![attribute],
-            ..Default::default()
-        }
+        node(&index.node(last).name, op_type, self.inputs.clone(), &self.output, layer)
+    }
+}
+
+impl Kept {
+    fn node(&self, layer: i64) -> NodeProto {
+        node(&self.name, POINTS, vec![self.picture.clone()], &self.name, layer)
+    }
+}
+
+/// A node that calls a layer.
+fn node(name: &str, op_type: &str, input: Vec<String>, output: &str, layer: i64) -> NodeProto {
+    let attribute =
+        AttributeProto { name: LAYER.into(), r#type: AttributeType::Int.into(), i: layer, ..Default::default() };
+    NodeProto {
+        name: name.into(),
+        op_type: op_type.into(),
+        domain: DOMAIN.into(),
+        input,
+        output: vec![output.into()],
+        attribute: vec![attribute],
+        ..Default::default()
     }
 }

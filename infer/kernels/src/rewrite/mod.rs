@@ -2,6 +2,7 @@
 
 mod apply;
 mod index;
+mod keep;
 mod patterns;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::padding::{Fill, Padding};
 use crate::winograd::{Part, Tiles};
 pub use apply::{ApplyError, Rewritten};
 use index::Index;
+use keep::{Kept, keep};
 
 /// Which kernels may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,7 @@ impl FromStr for CpuKernels {
 pub struct Plan {
     tiles: Option<Tiles>,
     replacements: Vec<Replacement>,
+    kept: Vec<Kept>,
     decisions: Vec<Decision>,
 }
 
@@ -134,11 +137,15 @@ enum Kernel {
 impl Plan {
     /// Looks for what can be replaced.
     pub fn new(model: &ModelProto, kernels: CpuKernels) -> Self {
-        let mut plan = Self { tiles: kernels.tiles(), replacements: Vec::new(), decisions: Vec::new() };
+        let mut plan =
+            Self { tiles: kernels.tiles(), replacements: Vec::new(), kept: Vec::new(), decisions: Vec::new() };
         let Some(graph) = model.graph.as_ref().filter(|_| plan.tiles.is_some()) else { return plan };
         let index = Index::new(graph);
-        for (place, node) in graph.node.iter().enumerate() {
-            let Some(found) = patterns::find(&index, place) else { continue };
+        let found = (0..graph.node.len()).filter_map(|place| Some((place, patterns::find(&index, place)?)));
+        let mut found: Vec<_> = found.collect();
+        plan.kept = keep(&index, found.iter_mut().filter_map(|(_, found)| found.as_mut().ok()));
+        for (place, found) in found {
+            let node = index.node(place);
             let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
             let decision = |replaced| Decision {
                 node: name.cloned().unwrap_or_default(),
@@ -172,9 +179,13 @@ impl Plan {
 impl Replacement {
     fn describe(&self, tiles: Option<Tiles>) -> String {
         match &self.kernel {
-            Kernel::Winograd { padding, relu, .. } => {
+            Kernel::Winograd { parts, padding, relu, .. } => {
                 let tile = if tiles == Some(Tiles::Six) { "F(6×6, 3×3)" } else { "F(4×4, 3×3)" };
-                format!("Winograd {tile}{}", self.folded(*padding, *relu))
+                let kept = match parts.iter().filter(|part| **part != Part::Picture).count() {
+                    0 => String::new(),
+                    kept => format!(", from points that are kept of {kept} of {} inputs", parts.len()),
+                };
+                format!("Winograd {tile}{}{kept}", self.folded(*padding, *relu))
             }
             Kernel::Direct { padding, relu, .. } => format!("few outputs, directly{}", self.folded(*padding, *relu)),
             Kernel::Transposed { relu, .. } => {
