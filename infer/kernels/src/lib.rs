@@ -11,7 +11,6 @@ mod layer;
 pub mod norm;
 mod operators;
 mod padding;
-mod product;
 mod raw;
 pub mod rewrite;
 mod scratch;

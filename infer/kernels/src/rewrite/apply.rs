@@ -19,7 +19,7 @@ use crate::norm::Norm;
 use crate::operators::{CONVOLUTION, DOMAIN, LAYER, Layers, NORM, NORM_ADD, POINTS, domain};
 use crate::raw::Machine;
 use crate::scratch::Scratch;
-use crate::transposed::{self, Transposed};
+use crate::transposed;
 use crate::winograd::{self, Points, Tiles, Winograd};
 
 /// Why a plan cannot be carried out.
@@ -146,12 +146,11 @@ impl Plan {
             }),
             Kernel::Winograd { .. } | Kernel::Direct { .. } | Kernel::Transposed { .. } => None,
         });
-        let kernels: Vec<&Kernel> = self.replacements.iter().map(|replacement| &replacement.kernel).collect();
-        let convolutions: Vec<&Kernel> =
-            kernels.into_iter().filter(|kernel| !matches!(kernel, Kernel::Norm { .. })).collect();
+        let convolves = |replacement: &&Replacement| !matches!(replacement.kernel, Kernel::Norm { .. });
+        let convolutions: Vec<&Replacement> = self.replacements.iter().filter(convolves).collect();
         let floats = |name: &String| floats_of(tensor(name));
-        let transform = |kernel: &Kernel| -> Option<Result<Box<dyn Layer>, KernelError>> {
-            let layer: Result<Box<dyn Layer>, _> = match kernel {
+        let transform = |replacement: &Replacement| -> Option<Result<Box<dyn Layer>, KernelError>> {
+            let layer: Result<Box<dyn Layer>, _> = match &replacement.kernel {
                 &Kernel::Winograd { ref weights, channels: [inputs, outputs], ref parts, padding, relu } => {
                     let (weights, bias) = weights.of(floats);
                     let (weights, bias) = (&weights[..], bias.as_deref());
@@ -167,8 +166,10 @@ impl Plan {
                 &Kernel::Transposed { ref weights, channels: [inputs, outputs], kernel, crop, extra, relu } => {
                     let (weights, bias) = weights.of(floats);
                     let (weights, bias) = (&weights[..], bias.as_deref());
-                    let problem = transposed::Problem { inputs, outputs, kernel, weights, bias, crop, extra, relu };
-                    Transposed::new(machine, &problem).map(boxed)
+                    let parts = replacement.inputs.len();
+                    let problem =
+                        transposed::Problem { inputs, parts, outputs, kernel, weights, bias, crop, extra, relu };
+                    transposed::new(machine, &problem).map(boxed)
                 }
                 Kernel::Norm { .. } => return None,
             };
@@ -178,7 +179,7 @@ impl Plan {
         let share = convolutions.len().div_ceil(threads.max(1)).max(1);
         let convolutions = thread::scope(|scope| {
             let parts = convolutions.chunks(share).map(|part| {
-                scope.spawn(move || part.iter().filter_map(|kernel| transform(kernel)).collect::<Vec<_>>())
+                scope.spawn(move || part.iter().filter_map(|replacement| transform(replacement)).collect::<Vec<_>>())
             });
             let parts: Vec<_> = parts.collect();
             let done = parts.into_iter().flat_map(|part| part.join().expect("weights are as many as was checked"));

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::Index;
 use super::{Kernel, Replacement};
+use crate::operators::DOMAIN;
 use crate::padding::Padding;
 use crate::winograd::Part;
 
@@ -34,6 +35,8 @@ pub(super) fn keep<'a>(index: &Index<'_>, replacements: impl Iterator<Item = &'a
     }
     let mut kept: HashMap<(String, Padding), Kept> = HashMap::new();
     let mut order = Vec::new();
+    let names = (1..).map(|number: u64| format!("{DOMAIN}.points.{number}"));
+    let mut names = names.filter(|name| index.maker(name).is_none());
     for replacement in replacements {
         let Replacement { inputs, kernel: Kernel::Winograd { parts, padding, .. }, .. } = replacement else { continue };
         for (input, part) in inputs.iter_mut().zip(parts) {
@@ -42,12 +45,10 @@ pub(super) fn keep<'a>(index: &Index<'_>, replacements: impl Iterator<Item = &'a
                 continue;
             }
             let Some(channels) = channels(index, input) else { continue };
-            let number = kept.len() + 1;
             let kept = kept.entry(key.clone()).or_insert_with(|| {
                 order.push(key);
-                let names = (number..).map(|number| format!("cyclegan.kernels.points.{number}"));
-                let name = names.skip_while(|name| index.maker(name).is_some()).next();
-                Kept { picture: input.clone(), channels, padding: *padding, name: name.expect("names without end") }
+                let name = names.next().expect("names without end");
+                Kept { picture: input.clone(), channels, padding: *padding, name }
             });
             *part = Part::Points(channels);
             input.clone_from(&kept.name);

@@ -17,6 +17,7 @@ use super::index::Index;
 use super::{Kernel, Replacement, Weights};
 use crate::direct::MOST_OUTPUTS;
 use crate::padding::{Fill, Padding};
+use crate::transposed::LARGEST_KERNEL;
 use crate::winograd::Part;
 
 /// Rows and columns that are padded or cut off, at most: more than any picture has, and no sum of them overflows.
@@ -29,7 +30,7 @@ const MOST_PARTS: usize = 64;
 const LONGEST_BRANCH: usize = 64;
 
 /// Rows and columns of a kernel to few channels, at most.
-const LARGEST_KERNEL: usize = 16;
+const LARGEST_TO_FEW: usize = 16;
 
 /// Fewer channels than this, and the maps cost more than the products save.
 const FEWEST: usize = 16;
@@ -55,7 +56,7 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     let [outputs, inputs, rows, columns] = shape[..] else { return no("its kernel has not two dimensions") };
     let kernel = [rows, columns];
     let is_direct = outputs <= MOST_OUTPUTS;
-    if is_direct && !(kernel.iter().all(|side| (1..=LARGEST_KERNEL).contains(side)) && rows * columns > 1) {
+    if is_direct && !(kernel.iter().all(|side| (1..=LARGEST_TO_FEW).contains(side)) && rows * columns > 1) {
         return Err(format!("its kernel of {rows}×{columns} is none of those tried with few outputs"));
     }
     if !is_direct && kernel != [3, 3] {
@@ -101,14 +102,12 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
 }
 
 fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
-    /// Larger ones have more weights for each parity than were tried.
-    const LARGEST: usize = 4;
     let node = index.node(place);
     let ([input, weight, ..], [output]) = (&node.input[..], &node.output[..]) else { return no("it is incomplete") };
     let (_, shape) = index.floats(weight)?;
     let [inputs, outputs, kernel, columns] = shape[..] else { return no("its kernel has not two dimensions") };
-    if kernel != columns || !(1..=LARGEST).contains(&kernel) {
-        return Err(format!("its kernel of {kernel}×{columns} is not a square up to {LARGEST}"));
+    if kernel != columns || !(1..=LARGEST_KERNEL).contains(&kernel) {
+        return Err(format!("its kernel of {kernel}×{columns} is not a square up to {LARGEST_KERNEL}"));
     }
     if ints(node, "strides") != Some(&[2, 2]) {
         return no("its stride is not 2");
@@ -127,6 +126,9 @@ fn transposed(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     }
     let weights = Weights { weight: weight.clone(), bias: bias(index, node, outputs)? };
     let crop = sizes::<4>(node, "pads").ok_or("its padding is not four sizes")?;
+    if crop[0].max(crop[1]) >= kernel {
+        return no("its padding is more than its kernel reaches");
+    }
     let extra = sizes::<2>(node, "output_padding").ok_or("its output's padding is not two sizes")?;
     let mut nodes = vec![place];
     let (output, relu) = rectified(index, output, &mut nodes);

@@ -2,7 +2,7 @@
 
 use super::Tiles;
 use super::grid::{GROUP, Grid};
-use super::tile::{Four, Six, Tile};
+use super::tile::{Four, One, Six, Tile, Two};
 use crate::error::KernelError;
 use crate::padding::Padding;
 use crate::raw::{Vector, Work};
@@ -31,6 +31,8 @@ impl Work for Task<'_> {
         match self.tiles {
             Tiles::Four => self.run_with::<V, Four, 6, 4>(),
             Tiles::Six => self.run_with::<V, Six, 8, 6>(),
+            Tiles::Two => self.run_with::<V, Two, 5, 4>(),
+            Tiles::One => self.run_with::<V, One, 4, 4>(),
         }
     }
 }

@@ -30,29 +30,39 @@ use grid::Grid;
 use points::Job;
 pub use points::Points;
 use product::Source;
-use tile::{Four, Six, Tile};
+use tile::{Four, One, Six, Tile, Two};
 
-/// Outputs of a tile, in one direction.
+/// Outputs of a tile, and the kernel's weights, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tiles {
     /// `F(4×4, 3×3)`.
     Four,
     /// `F(6×6, 3×3)`: fewer multiplications, twice the memory and the error.
     Six,
+    /// `F(4×4, 2×2)`.
+    Two,
+    /// `F(4×4, 1×1)`, which saves nothing.
+    One,
 }
 
 impl Tiles {
     /// Outputs of a tile, in each direction.
     fn side(self) -> usize {
+        if self == Self::Six { 6 } else { 4 }
+    }
+
+    /// Weights, in each direction.
+    fn kernel(self) -> usize {
         match self {
-            Self::Four => 4,
-            Self::Six => 6,
+            Self::Four | Self::Six => 3,
+            Self::Two => 2,
+            Self::One => 1,
         }
     }
 
     /// Products of a tile.
     fn points(self) -> usize {
-        (self.side() + 2).pow(2)
+        (self.side() + self.kernel() - 1).pow(2)
     }
 }
 
@@ -74,7 +84,7 @@ pub struct Problem<'a> {
     pub parts: &'a [Part],
     /// Channels out.
     pub outputs: usize,
-    /// `[outputs, inputs, 3, 3]`.
+    /// `[outputs, inputs, rows, columns]`, of the latter as many as tiles say.
     pub weights: &'a [f32],
     /// One for each output.
     pub bias: Option<&'a [f32]>,
@@ -93,9 +103,12 @@ pub struct Winograd {
     parts: Vec<Part>,
     outputs: usize,
     padding: Padding,
+    /// For a transposed convolution: rows and columns that come out beyond twice those that come in.
+    grows: Option<[isize; 2]>,
     relu: bool,
     bias: Vec<f32>,
-    /// `[points, panels of outputs, inputs, outputs of a panel]`; zeros fill the last panel.
+    /// `[points, panels of outputs, inputs, outputs of a panel]`; zeros fill the last panel. Where it is transposed, four
+    /// outputs are one: those of even and odd rows, and in each of even and odd columns.
     weights: Vec<f32>,
 }
 
@@ -111,6 +124,9 @@ const CHANNELS: usize = 512;
 /// Outputs of a task that brings sums to the picture.
 const OUTPUTS: usize = 16;
 
+/// Weights in one direction, at most.
+const MOST_WEIGHTS: usize = 3;
+
 /// Products of each thread at a time, at least, so that none waits for long.
 const PRODUCTS: usize = 4;
 
@@ -123,16 +139,30 @@ impl Winograd {
     /// # Panics
     /// If weights or bias are not as many as the channels say.
     pub fn new(machine: Machine, tiles: Tiles, problem: &Problem<'_>) -> Result<Self, KernelError> {
+        Self::with(machine, tiles, problem, None)
+    }
+
+    /// Where it is transposed, the output's rows and columns are taken apart by their parity, and each output of the problem
+    /// is one of the four kinds; there is a bias for four of them.
+    pub(crate) fn with(
+        machine: Machine,
+        tiles: Tiles,
+        problem: &Problem<'_>,
+        grows: Option<[isize; 2]>,
+    ) -> Result<Self, KernelError> {
         let &Problem { inputs, parts, outputs, weights, bias, padding, relu } = problem;
-        assert_eq!(weights.len(), 9 * inputs * outputs, "nine weights for each pair of channels");
-        let bias = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
-        assert_eq!(bias.len(), outputs, "a bias for each output");
+        assert_eq!(weights.len(), tiles.kernel().pow(2) * inputs * outputs, "a kernel for each pair of channels");
+        let kinds = if grows.is_some() { 4 } else { 1 };
+        let bias = bias.map_or_else(|| vec![0.0; outputs / kinds], <[f32]>::to_vec);
+        assert_eq!(bias.len() * kinds, outputs, "a bias for each output");
         let parts = parts.to_vec();
-        let mut this = Self { machine, tiles, inputs, parts, outputs, padding, relu, bias, weights: Vec::new() };
+        let mut this = Self { machine, tiles, inputs, parts, outputs, padding, grows, relu, bias, weights: Vec::new() };
         this.weights = memory(tiles.points() * this.padded_outputs() * inputs)?;
         match tiles {
             Tiles::Four => this.transform_weights::<Four, 6, 4>(weights),
             Tiles::Six => this.transform_weights::<Six, 8, 6>(weights),
+            Tiles::Two => this.transform_weights::<Two, 5, 4>(weights),
+            Tiles::One => this.transform_weights::<One, 4, 4>(weights),
         }
         Ok(this)
     }
@@ -140,15 +170,19 @@ impl Winograd {
     fn transform_weights<T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(&mut self, weights: &[f32]) {
         let rows = self.machine.rows();
         let (inputs, plane) = (self.inputs, self.padded_outputs() * self.inputs);
-        for (place, kernel) in weights.chunks_exact(9).enumerate() {
+        let side = self.tiles.kernel();
+        for (place, kernel) in weights.chunks_exact(side * side).enumerate() {
             let (output, input) = (place / inputs, place % inputs);
             let at = (output / rows * inputs + input) * rows + output % rows;
-            let columns = T::WEIGHTS.map(|map| {
-                [0, 1, 2].map(|column| (0..3).map(|row| map[row] * f64::from(kernel[3 * row + column])).sum::<f64>())
-            });
-            for (row, column) in columns.iter().enumerate() {
-                for (number, map) in T::WEIGHTS.iter().enumerate() {
-                    let weight: f64 = map.iter().zip(column).map(|(map, number)| map * number).sum();
+            for (row, down) in T::WEIGHTS.iter().enumerate() {
+                let mut columns = [0.0; MOST_WEIGHTS];
+                for (numbers, map) in kernel.chunks_exact(side).zip(*down) {
+                    for (column, number) in columns.iter_mut().zip(numbers) {
+                        *column += map * f64::from(*number);
+                    }
+                }
+                for (number, across) in T::WEIGHTS.iter().enumerate() {
+                    let weight: f64 = across.iter().zip(columns).map(|(map, column)| map * column).sum();
                     self.weights[(row * POINTS + number) * plane + at] = weight as f32;
                 }
             }
@@ -160,6 +194,17 @@ impl Winograd {
         self.outputs.next_multiple_of(self.machine.rows())
     }
 
+    /// How tiles lie in a picture of so many rows and columns.
+    fn grid(&self, size: [usize; 2]) -> Result<Grid, KernelError> {
+        let size = self.output_size(size)?.map(|side| side.div_ceil(self.step()));
+        Ok(Grid::new(self.machine, self.tiles, size))
+    }
+
+    /// From one output of a tile to the next, in each direction.
+    fn step(&self) -> usize {
+        if self.grows.is_some() { 2 } else { 1 }
+    }
+
     /// Makes points of pictures.
     fn maker(&self) -> Points {
         Points { machine: self.machine, tiles: self.tiles, channels: self.inputs, padding: self.padding }
@@ -167,7 +212,7 @@ impl Winograd {
 
     /// Channels of each part of an input, which must be as large as the shape says.
     fn channels(&self, parts: &[&[f32]], [images, rows, columns]: [usize; 3]) -> Result<Vec<usize>, KernelError> {
-        let (grid, pixels) = (self.maker().grid([rows, columns])?, rows * columns);
+        let (grid, pixels) = (self.grid([rows, columns])?, rows * columns);
         let channels = parts.iter().zip(&self.parts).map(|(numbers, part)| match part {
             Part::Picture if images > 0 => numbers.len() / (images * pixels),
             Part::Picture => 0,
@@ -185,11 +230,17 @@ impl Winograd {
 
 impl Layer for Winograd {
     fn outputs(&self) -> usize {
-        self.outputs
+        self.bias.len()
     }
 
     fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
-        self.padding.output_size(size, [3, 3])
+        let Some(grows) = self.grows else { return self.padding.output_size(size, [self.tiles.kernel(); 2]) };
+        let side = |side: usize, grows: isize| (2 * side).checked_add_signed(grows).filter(|out| side > 0 && *out > 0);
+        let [rows, columns] = size;
+        match [side(rows, grows[0]), side(columns, grows[1])] {
+            [Some(rows), Some(columns)] => Ok([rows, columns]),
+            _ => Err(KernelError::Small { rows, columns }),
+        }
     }
 
     fn run(
@@ -203,12 +254,12 @@ impl Layer for Winograd {
         let [images, rows, columns] = shape;
         let [out_rows, out_columns] = self.output_size([rows, columns])?;
         let channels = self.channels(parts, shape)?;
-        if output.len() != images * self.outputs * out_rows * out_columns {
+        if output.len() != images * self.outputs() * out_rows * out_columns {
             return Err(KernelError::Shape);
         }
-        let grid = self.maker().grid([rows, columns])?;
-        let output_shape = [images, self.outputs, out_rows, out_columns];
-        let bands = Bands::new(output, output_shape, [OUTPUTS, grid.height * self.tiles.side()]);
+        let grid = self.grid([rows, columns])?;
+        let output_shape = [images, self.outputs(), out_rows, out_columns];
+        let bands = Bands::new(output, output_shape, [OUTPUTS, grid.height * self.tiles.side() * self.step()]);
         let size = [rows, columns];
         let run = Run { winograd: self, grid, parts, channels, size, columns: out_columns, bands, scratch, threads };
         let all = images * grid.bands();
@@ -306,16 +357,17 @@ impl Run<'_> {
                 Ok(())
             })?;
         }
-        let shares = winograd.outputs.div_ceil(OUTPUTS);
+        let shares = winograd.outputs().div_ceil(OUTPUTS);
         let sums = &*sums;
         threads.each(places.len() * shares, &|place| {
             let (place, share) = (place / shares, place % shares);
             let [image, band] = places[place];
             let band = to.take((image * shares + share) * grid.bands() + band);
             let panel = panels.partition_point(|[other, _]| *other < place);
-            let bias = &winograd.bias[band.plane..];
+            let bias = &winograd.bias[band.plane..band.plane + band.planes];
             let (relu, columns) = (winograd.relu, *columns);
-            let task = output::Task { tiles, grid, sums, plane, panel, outputs, bias, relu, columns, band };
+            let step = winograd.step();
+            let task = output::Task { tiles, step, grid, sums, plane, panel, outputs, bias, relu, columns, band };
             dispatch(machine, task);
             Ok(())
         })

@@ -2,17 +2,17 @@
 
 use super::Tiles;
 use super::grid::Grid;
-use super::tile::{Four, Six, Tile};
+use super::tile::{Four, One, Six, Tile, Two};
 use crate::raw::{Band, Vector, Work};
 
-/// Lanes of the widest vector.
-const MOST_LANES: usize = 16;
-/// Outputs of the largest tile.
-const MOST_OUTPUTS: usize = 36;
+/// Numbers of the longest line: eight outputs of each lane of the widest vector.
+const MOST: usize = 16 * 8;
 
 /// Some outputs of a band.
 pub(super) struct Task<'a> {
     pub(super) tiles: Tiles,
+    /// From one output of a tile to the next: where it is two, four outputs of the sums are one.
+    pub(super) step: usize,
     pub(super) grid: &'a Grid,
     /// `[points, (panels, outputs, tiles of a panel) and some numbers more]`.
     pub(super) sums: &'a [f32],
@@ -35,76 +35,129 @@ impl Work for Task<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        match self.tiles {
-            Tiles::Four => self.run_with::<V, Four, 6, 4>(),
-            Tiles::Six => self.run_with::<V, Six, 8, 6>(),
+        // Six are for convolutions alone.
+        match (self.tiles, self.step) {
+            (Tiles::Four, 1) => self.run_with::<V, Four, 6, 4, 1>(),
+            (Tiles::Six, _) => self.run_with::<V, Six, 8, 6, 1>(),
+            (Tiles::Four, _) => self.run_with::<V, Four, 6, 4, 2>(),
+            (Tiles::Two, _) => self.run_with::<V, Two, 5, 4, 2>(),
+            (Tiles::One, _) => self.run_with::<V, One, 4, 4, 2>(),
         }
     }
 }
 
 impl Task<'_> {
     #[inline(always)]
-    fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(self) {
-        let Self { grid, sums, bias, relu, mut band, .. } = self;
-        let (wide, count) = (2 * V::LANES, band.rows.div_ceil(SIDE) * grid.across);
-        let mut pixels = [[0.0; MOST_LANES]; MOST_OUTPUTS];
-        for output in 0..band.planes {
-            let bias = V::splat(bias[output]);
+    fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize, const STEP: usize>(mut self) {
+        let Self { grid, bias, .. } = self;
+        let count = self.band.rows.div_ceil(SIDE * STEP) * grid.across;
+        // Outputs of a tile in one row.
+        let side = SIDE * STEP;
+        for (output, bias) in bias.iter().enumerate() {
             for first in (0..count).step_by(V::LANES) {
-                let at = ((self.panel + first / wide) * self.outputs + band.plane + output) * wide + first % wide;
-                let mut columns = [[V::splat(0.0); SIDE]; POINTS];
-                for (across, column) in columns.iter_mut().enumerate() {
-                    let mut points = [V::splat(0.0); POINTS];
-                    for (down, number) in points.iter_mut().enumerate() {
-                        *number = V::load(&sums[(down * POINTS + across) * self.plane + at..]);
-                    }
-                    *column = T::output(points);
-                }
                 let lanes = V::LANES.min(count - first);
-                let (row, column) = (first / grid.across, first % grid.across);
-                let is_inside =
-                    lanes == V::LANES && (column + lanes) * SIDE <= self.columns && (row + 1) * SIDE <= band.rows;
-                for down in 0..SIDE {
-                    let mut points = [V::splat(0.0); POINTS];
-                    for (point, column) in points.iter_mut().zip(&columns) {
-                        *point = column[down];
+                let (row, column) = (first / grid.across, first % grid.across * side);
+                // All tiles in one row, and nothing of them outside of the picture.
+                let is_whole = lanes == V::LANES && column + lanes * side <= self.columns;
+                let is_whole =
+                    is_whole && first % grid.across + lanes <= grid.across && (row + 1) * side <= self.band.rows;
+                for parity in 0..STEP {
+                    let mut numbers = [[[V::splat(0.0); SIDE]; SIDE]; STEP];
+                    for (kind, numbers) in numbers.iter_mut().enumerate() {
+                        let from = ((self.band.plane + output) * STEP + parity) * STEP + kind;
+                        *numbers = self.tiles::<V, T, POINTS, SIDE>(from, first, *bias);
                     }
-                    let mut numbers = T::output(points);
-                    for number in &mut numbers {
-                        *number = number.add(bias);
-                        *number = if relu { number.relu() } else { *number };
-                    }
-                    if is_inside && SIDE == 4 {
-                        let to = &mut band.row(output, row * SIDE + down)[column * SIDE..];
-                        V::store_fourths([numbers[0], numbers[1], numbers[2], numbers[3]], to);
-                    } else {
-                        for (numbers, pixels) in numbers.into_iter().zip(&mut pixels[down * SIDE..]) {
-                            numbers.store(pixels);
-                        }
-                    }
-                }
-                if is_inside && SIDE == 4 {
-                    continue;
-                }
-                if is_inside {
                     for down in 0..SIDE {
-                        let to = &mut band.row(output, row * SIDE + down)[column * SIDE..][..V::LANES * SIDE];
-                        let pixels = &pixels[down * SIDE..][..SIDE];
-                        for (lane, to) in to.chunks_exact_mut(SIDE).enumerate() {
-                            to.iter_mut().zip(pixels).for_each(|(to, pixels)| *to = pixels[lane]);
+                        let down_row = (row * SIDE + down) * STEP + parity;
+                        if is_whole && side == 4 {
+                            let row = &numbers[0][down];
+                            let to = &mut self.band.row(output, down_row)[column..];
+                            V::store_fourths([row[0], row[1], row[2], row[3]], to);
+                            continue;
                         }
-                    }
-                } else {
-                    for lane in 0..lanes {
-                        let (row, column) = ((first + lane) / grid.across * SIDE, (first + lane) % grid.across * SIDE);
-                        for down in 0..SIDE.min(band.rows - row) {
-                            let to = &mut band.row(output, row + down)[column..];
-                            to.iter_mut()
-                                .zip(&pixels[down * SIDE..][..SIDE])
-                                .for_each(|(to, pixels)| *to = pixels[lane]);
+                        let mut line = [0.0; MOST];
+                        let line = &mut line[..V::LANES * side];
+                        line_of::<V, SIDE, STEP>(&numbers, down, line);
+                        if is_whole {
+                            self.band.row(output, down_row)[column..][..line.len()].copy_from_slice(line);
+                            continue;
+                        }
+                        for (tile, numbers) in (first..first + lanes).zip(line.chunks_exact(side)) {
+                            let (row, column) = (tile / grid.across, tile % grid.across * side);
+                            let row = (row * SIDE + down) * STEP + parity;
+                            if row < self.band.rows {
+                                let to = &mut self.band.row(output, row)[column..];
+                                to.iter_mut().zip(numbers).for_each(|(to, number)| *to = *number);
+                            }
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Outputs of some tiles, of one kind: `[rows, columns]` of a tile.
+    #[inline(always)]
+    fn tiles<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(
+        &self,
+        from: usize,
+        first: usize,
+        bias: f32,
+    ) -> [[V; SIDE]; SIDE] {
+        let wide = 2 * V::LANES;
+        let at = ((self.panel + first / wide) * self.outputs + from) * wide + first % wide;
+        let mut columns = [[V::splat(0.0); SIDE]; POINTS];
+        for (across, column) in columns.iter_mut().enumerate() {
+            let mut points = [V::splat(0.0); POINTS];
+            for (down, number) in points.iter_mut().enumerate() {
+                *number = V::load(&self.sums[(down * POINTS + across) * self.plane + at..]);
+            }
+            *column = T::output(points);
+        }
+        let bias = V::splat(bias);
+        let mut outputs = [[V::splat(0.0); SIDE]; SIDE];
+        for (down, outputs) in outputs.iter_mut().enumerate() {
+            let mut points = [V::splat(0.0); POINTS];
+            for (point, column) in points.iter_mut().zip(&columns) {
+                *point = column[down];
+            }
+            *outputs = T::output(points);
+            for number in outputs {
+                *number = number.add(bias);
+                *number = if self.relu { number.relu() } else { *number };
+            }
+        }
+        outputs
+    }
+}
+
+/// One row of each tile, tile after tile; numbers of both kinds take turns where there are two.
+#[inline(always)]
+fn line_of<V: Vector, const SIDE: usize, const STEP: usize>(
+    numbers: &[[[V; SIDE]; SIDE]; STEP],
+    down: usize,
+    line: &mut [f32],
+) {
+    let side = SIDE * STEP;
+    if side.is_multiple_of(4) {
+        for quarter in 0..side / 4 {
+            let mut fourths = [V::splat(0.0); 4];
+            for (place, fourth) in fourths.iter_mut().enumerate() {
+                let place = quarter * 4 + place;
+                *fourth = numbers[place % STEP][down][place / STEP];
+            }
+            let mut together = [0.0; MOST];
+            V::store_fourths(fourths, &mut together);
+            for (to, from) in line.chunks_exact_mut(side).zip(together.chunks_exact(4)) {
+                to[quarter * 4..quarter * 4 + 4].copy_from_slice(from);
+            }
+        }
+    } else {
+        let mut lanes = [0.0; 16];
+        for place in 0..side {
+            numbers[place % STEP][down][place / STEP].store(&mut lanes);
+            for (to, number) in line.chunks_exact_mut(side).zip(lanes) {
+                to[place] = number;
             }
         }
     }

@@ -1,11 +1,13 @@
 //! The matrix product at one point: outputs' weights by tiles.
 
 use super::grid::{GROUP, Grid};
-use crate::product::{BLOCK, Sums, add, multiply};
 use crate::raw::{Vector, Work};
 
 /// Channels that are multiplied at a time: a panel of them stays in the nearest cache for all outputs.
 const CHANNELS: usize = 128;
+
+/// Channels that are summed before they are added to the others: a long sum of small numbers would lose their last bits.
+const BLOCK: usize = 64;
 
 /// Outputs that are computed at a time, at most, so that their weights for those channels stay in a cache for all panels.
 const OUTPUTS: usize = 256;
@@ -142,5 +144,28 @@ fn sum<V: Vector, const ROWS: usize>(
     for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(2 * V::LANES)) {
         total[0].store(sums);
         total[1].store(&mut sums[V::LANES..]);
+    }
+}
+
+/// Sums of `ROWS` outputs at two vectors of places.
+type Sums<V, const ROWS: usize> = [[V; 2]; ROWS];
+
+/// Adds `Σ weights[channel][row] × numbers[channel][place]` to a block's sums.
+#[inline(always)]
+fn multiply<V: Vector, const ROWS: usize>(weights: &[f32], numbers: &[f32], block: &mut Sums<V, ROWS>) {
+    for (weights, numbers) in weights.chunks_exact(ROWS).zip(numbers.chunks_exact(2 * V::LANES)) {
+        let numbers = [V::load(numbers), V::load(&numbers[V::LANES..])];
+        for row in 0..ROWS {
+            let weight = V::splat(weights[row]);
+            block[row] = [weight.mul_add(numbers[0], block[row][0]), weight.mul_add(numbers[1], block[row][1])];
+        }
+    }
+}
+
+/// Adds a block's sums to all.
+#[inline(always)]
+fn add<V: Vector, const ROWS: usize>(block: Sums<V, ROWS>, total: &mut Sums<V, ROWS>) {
+    for row in 0..ROWS {
+        total[row] = [total[row][0].add(block[row][0]), total[row][1].add(block[row][1])];
     }
 }
