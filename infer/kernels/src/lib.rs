@@ -1,8 +1,8 @@
 //! Kernels for the CPU that ONNX Runtime calls in the place of its own, and the rewriting of a graph that puts them there.
 //!
 //! ONNX Runtime multiplies as fast as the machine can, so these multiply less: [`winograd`] convolves 3×3 with a quarter of
-//! the multiplications, [`transposed`] skips the zeros between, [`direct`] adds no channels to few ones, [`norm`] goes to
-//! memory once for what was two or three nodes. [`rewrite`] finds where they fit.
+//! the multiplications, [`transposed`] skips the zeros between and then does the same, [`direct`] adds no channels to few
+//! ones, [`norm`] goes to memory once for what was two or three nodes. [`rewrite`] finds where they fit.
 
 mod banded;
 pub mod direct;

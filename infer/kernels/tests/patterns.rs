@@ -252,13 +252,16 @@ fn a_transposed_convolution_of_stride_2_is_replaced_whatever_its_kernel_and_padd
         let attributes = [std::slice::from_ref(&two), &attributes[..]].concat();
         let graph = Graph::default().floats("w", &[CHANNELS, 20, kernel, kernel]).floats("b", &[20]);
         let plain = graph.node("ConvTranspose", &["x", "w", "b"], "t", &attributes).node("Relu", &["t"], "y", &[]);
-        assert_eq!(decided(plain), ["t: four convolutions by parity with the rectifier after them"], "{kernel}");
+        assert_eq!(decided(plain), ["t: Winograd, its four parities at once, with rectifier"], "{kernel}");
     }
     let one = Graph::default().weights().node("ConvTranspose", &["x", "w"], "y", &[]);
     assert_eq!(decided(one), ["y stays: its stride is not 2"]);
     let large = Graph::default().floats("w", &[CHANNELS, CHANNELS, 5, 5]);
-    let large = large.node("ConvTranspose", &["x", "w"], "y", &[two]);
+    let large = large.node("ConvTranspose", &["x", "w"], "y", std::slice::from_ref(&two));
     assert_eq!(decided(large), ["y stays: its kernel of 5×5 is not a square up to 4"]);
+    let beyond =
+        Graph::default().weights().node("ConvTranspose", &["x", "w"], "y", &[two, ints("pads", &[3, 0, 0, 0])]);
+    assert_eq!(decided(beyond), ["y stays: its padding is more than its kernel reaches"]);
 }
 
 #[test]
@@ -323,6 +326,47 @@ fn channels_that_are_joined_are_read_where_they_are() {
     let seen = || joined().node("Neg", &["j2"], "y", &[]);
     assert_eq!(operators(seen()).iter().filter(|operator| *operator == "Concat").count(), 2);
     assert_eq!(decided(seen()).len(), 2);
+}
+
+/// A branch that begins with `x`, and two convolutions that read its channels, with these paddings.
+fn read_twice(paddings: [i64; 2]) -> Graph {
+    let pads = |size: i64| [ints("pads", &[size; 4])];
+    let graph = Graph::default().weights().norms().floats("v", &[CHANNELS, CHANNELS, 3, 3]);
+    graph
+        .node("Conv", &["x", "w"], "c", &pads(1))
+        .node("InstanceNormalization", &["c", "scale", "shift"], "n", &[])
+        .node("Add", &["n", "x"], "s", &[])
+        .node("Conv", &["s", "w"], "one", &pads(paddings[0]))
+        .node("Conv", &["s", "v"], "other", &pads(paddings[1]))
+        .node("GlobalAveragePool", &["one"], "mean", &[])
+        .node("Mul", &["other", "mean"], "y", &[])
+}
+
+#[test]
+fn points_of_what_several_convolutions_read_are_kept() {
+    let [conv, norm] = ["c: Winograd F(6×6, 3×3)", "n: norm with the sum after it"];
+    let [one, other] = ["one: Winograd F(6×6, 3×3)", "other: Winograd F(6×6, 3×3)"];
+    let kept = |of: &str| format!("{of}, from points that are kept of 1 of 1 inputs");
+    assert_eq!(decided(read_twice([1, 1])), [conv, norm, &kept(one), &kept(other)]);
+    assert_eq!(operators(read_twice([1, 1])).iter().filter(|operator| *operator == "Points").count(), 1);
+    // Points are of a picture with its padding.
+    assert_eq!(decided(read_twice([1, 0])), [conv, norm, one, other]);
+    // Of what comes in nobody knows here how many channels it has; the second reads it and `c1`, the third `c2`, too.
+    let graph = || joined().node("Conv", &["j2", "w3"], "y", &[ints("pads", &AROUND)]);
+    let from = |inputs: usize| format!("Winograd F(6×6, 3×3), from points that are kept of 1 of {inputs} inputs");
+    let said = ["c1: Winograd F(6×6, 3×3)".into(), format!("c2: {}", from(2)), format!("y: {}", from(3))];
+    assert_eq!(decided(graph()), said);
+}
+
+#[test]
+fn points_that_are_kept_take_no_name_that_a_graph_has() {
+    let mut graph = read_twice([1, 1]);
+    let taken = format!("{}.points.1", kernels::DOMAIN);
+    for node in &mut graph.nodes {
+        let names = node.input.iter_mut().chain(&mut node.output);
+        names.filter(|name| *name == "mean").for_each(|name| name.clone_from(&taken));
+    }
+    assert_eq!(decided(graph).len(), 4);
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn the_contract_says_which_nodes_are_replaced_and_why_others_stay() {
     for line in [
         "kernel  block1.conv1       Conv                   replaced by Winograd F(4×4, 3×3) with its padding, reflected",
         "kernel  block1.conv2.norm  InstanceNormalization  replaced by norm with the sum after it",
-        "kernel  up1.conv           ConvTranspose          replaced by four convolutions by parity",
+        "kernel  up1.conv           ConvTranspose          replaced by Winograd, its four parities at once",
         "kernel  up2.conv           ConvTranspose          stays: of 16 to 8 channels, it has too few for it to pay",
         "kernel  down1.conv         Conv                   stays: its stride is not 1",
     ] {

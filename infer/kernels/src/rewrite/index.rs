@@ -40,6 +40,12 @@ impl<'a> Index<'a> {
         self.makers.get(value).copied()
     }
 
+    /// Whether no value has this name.
+    pub(super) fn is_free(&self, name: &str) -> bool {
+        let is_known = self.makers.contains_key(name) || self.users.contains_key(name) || self.seen.contains(name);
+        !is_known && self.graph.input.iter().all(|input| input.name != name)
+    }
+
     /// The one node that reads a value which nobody else sees.
     pub(super) fn only_user(&self, value: &str) -> Option<usize> {
         match self.users.get(value)?.as_slice() {

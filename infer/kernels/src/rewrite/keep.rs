@@ -36,7 +36,7 @@ pub(super) fn keep<'a>(index: &Index<'_>, replacements: impl Iterator<Item = &'a
     let mut kept: HashMap<(String, Padding), Kept> = HashMap::new();
     let mut order = Vec::new();
     let names = (1..).map(|number: u64| format!("{DOMAIN}.points.{number}"));
-    let mut names = names.filter(|name| index.maker(name).is_none());
+    let mut names = names.filter(|name| index.is_free(name));
     for replacement in replacements {
         let Replacement { inputs, kernel: Kernel::Winograd { parts, padding, .. }, .. } = replacement else { continue };
         for (input, part) in inputs.iter_mut().zip(parts) {

@@ -189,7 +189,7 @@ impl Replacement {
             }
             Kernel::Direct { padding, relu, .. } => format!("few outputs, directly{}", self.folded(*padding, *relu)),
             Kernel::Transposed { relu, .. } => {
-                format!("four convolutions by parity{}", if *relu { " with the rectifier after them" } else { "" })
+                format!("Winograd, its four parities at once{}", if *relu { ", with rectifier" } else { "" })
             }
             Kernel::Norm { relu, .. } => match (relu, self.inputs.len()) {
                 (_, 2) => "norm with the sum after it".into(),

@@ -4,12 +4,13 @@
 //! | --- | --- |
 //! | (`Pad`) `Conv` 3×3 (`Relu`) | convolution by Winograd's filtering |
 //! | (`Pad`) `Conv` to few channels (`Relu`) | convolution as it is written |
-//! | `ConvTranspose` of stride 2 (`Relu`) | four convolutions by parity |
+//! | `ConvTranspose` of stride 2 (`Relu`) | four convolutions by parity, filtered at once |
 //! | `InstanceNormalization` (`Relu`) | norm |
 //! | `InstanceNormalization` `Add` | norm with the sum |
 //!
 //! What stands in brackets is folded in where nothing else reads the value between. Where a convolution reads channels that
-//! a `Concat` joins, it takes them one by one, and nothing is copied.
+//! a `Concat` joins, it takes them one by one, and nothing is copied. What several of them read is made points once (see
+//! [`super::keep`]).
 
 use models_onnx::proto::{AttributeProto, NodeProto};
 
