@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::padding::Fill;
+use crate::scratch::Memory;
 use crate::testing::draw;
 use crate::threads::{Alone, Scoped};
 
