@@ -37,28 +37,6 @@ impl Work for Task<'_> {
     }
 }
 
-/// Rows of one channel of a band, each taken apart by its columns' places in a tile: those of one place follow each other, tile after
-/// tile, so that a vector holds as many tiles.
-pub(super) struct Lines {
-    /// Rows.
-    count: usize,
-    /// Numbers of each place in each row: one more than there are tiles, since those overlap, and what a vector needs.
-    step: usize,
-    side: usize,
-}
-
-impl Lines {
-    #[inline(always)]
-    fn new<V: Vector, const SIDE: usize>(across: usize, count: usize) -> Self {
-        Self { count, step: across.next_multiple_of(V::LANES) + V::LANES, side: SIDE }
-    }
-
-    /// Numbers in all.
-    fn len(&self) -> usize {
-        self.count * self.step * self.side
-    }
-}
-
 impl Task<'_> {
     #[inline(always)]
     fn run_with<V: Vector, T: Tile<POINTS, SIDE>, const POINTS: usize, const SIDE: usize>(
@@ -66,51 +44,40 @@ impl Task<'_> {
     ) -> Result<(), KernelError> {
         let Self { grid, band, image, size: [rows, columns], padding, points, memory, .. } = self;
         let (across, down, first_row) = (grid.across, grid.rows(band), band * grid.height * SIDE);
-        let lines = Lines::new::<V, SIDE>(across, down * SIDE + POINTS - SIDE);
-        let line = lines.step * SIDE;
-        let (padded, memory) = memory.numbers(line + lines.len())?.split_at_mut(line);
+        let (lines, tiles) = (Lines::new::<V>(across, down, SIDE), down * across);
+        let padded = (across + 1).next_multiple_of(V::LANES) * SIDE;
+        let (padded, memory) = memory.numbers(padded + lines.len(POINTS))?.split_at_mut(padded);
         let (panel, piece) = (2 * V::LANES, GROUP * 2 * V::LANES);
         for (channel, plane) in image.chunks_exact(rows * columns).enumerate() {
-            for (number, to) in memory.chunks_exact_mut(line).enumerate() {
+            for number in 0..down * SIDE + POINTS - SIDE {
                 match padding.row(first_row + number, rows) {
-                    Some(row) => take_apart::<V, SIDE>(&plane[row * columns..][..columns], padding, padded, to),
-                    None => to.fill(0.0),
+                    Some(row) => padding.fill_row(&plane[row * columns..][..columns], padded),
+                    None => padded.fill(0.0),
                 }
+                lines.take_apart::<V, POINTS>(padded, number, memory);
             }
-            for row in 0..down {
-                for first in (0..across).step_by(V::LANES) {
-                    // Loops, not closures: those would be compiled for any processor.
-                    let mut numbers = [[V::splat(0.0); POINTS]; POINTS];
-                    for across in 0..POINTS {
-                        let mut column = [V::splat(0.0); POINTS];
-                        for (down, number) in column.iter_mut().enumerate() {
-                            let line = &memory[(row * SIDE + down) * line..][..line];
-                            *number = V::load(&line[across % SIDE * lines.step + first + across / SIDE..]);
-                        }
-                        let column = T::input(column);
-                        for down in 0..POINTS {
-                            numbers[down][across] = column[down];
-                        }
+            for first in (0..tiles).step_by(V::LANES) {
+                // Loops, not closures: those would be compiled for any processor.
+                let mut numbers = [[V::splat(0.0); POINTS]; POINTS];
+                for across in 0..POINTS {
+                    let mut column = [V::splat(0.0); POINTS];
+                    for (down, number) in column.iter_mut().enumerate() {
+                        *number = V::load(&memory[lines.at(across, down) + first..]);
                     }
-                    let tile = row * across + first;
-                    let count = V::LANES.min(across - first);
-                    let is_whole = count == V::LANES && tile.is_multiple_of(V::LANES);
-                    let soon =
-                        if tile + V::LANES < down * across { (tile + V::LANES, channel) } else { (0, channel + 1) };
-                    let soon = soon.0 / panel * POINTS * POINTS * piece + soon.1 * panel + soon.0 % panel;
-                    for point in 0..POINTS * POINTS {
-                        V::prefetch(points.get(soon + point * piece..soon + point * piece + 1).unwrap_or_default());
+                    let column = T::input(column);
+                    for down in 0..POINTS {
+                        numbers[down][across] = column[down];
                     }
-                    let to = &mut points[tile / panel * POINTS * POINTS * piece + channel * panel..];
-                    for (down, numbers) in numbers.into_iter().enumerate() {
-                        for (across, numbers) in T::input(numbers).into_iter().enumerate() {
-                            let to = &mut to[(down * POINTS + across) * piece..];
-                            if is_whole {
-                                numbers.store(&mut to[tile % panel..]);
-                            } else {
-                                scatter(numbers, tile % panel, count, POINTS * POINTS * piece, to);
-                            }
-                        }
+                }
+                let soon = if first + V::LANES < tiles { (first + V::LANES, channel) } else { (0, channel + 1) };
+                let soon = soon.0 / panel * POINTS * POINTS * piece + soon.1 * panel + soon.0 % panel;
+                for point in 0..POINTS * POINTS {
+                    V::prefetch(points.get(soon + point * piece..soon + point * piece + 1).unwrap_or_default());
+                }
+                let to = &mut points[first / panel * POINTS * POINTS * piece + channel * panel + first % panel..];
+                for (down, numbers) in numbers.into_iter().enumerate() {
+                    for (across, numbers) in T::input(numbers).into_iter().enumerate() {
+                        numbers.store(&mut to[(down * POINTS + across) * piece..]);
                     }
                 }
             }
@@ -119,33 +86,57 @@ impl Task<'_> {
     }
 }
 
-/// Stores tiles that are not a whole vector of a panel: some may lie in the next.
-#[inline(always)]
-fn scatter<V: Vector>(numbers: V, first: usize, count: usize, next: usize, to: &mut [f32]) {
-    const MOST: usize = 16;
-    let panel = 2 * V::LANES;
-    let mut lanes = [0.0; MOST];
-    numbers.store(&mut lanes);
-    for (tile, number) in (first..first + count).zip(lanes) {
-        to[tile / panel * next + tile % panel] = number;
-    }
+/// Rows of one channel of a band, taken apart by their columns' places in a tile and their own, so that a vector holds tiles,
+/// one row of them after the other: `[columns of a tile, rows of one that no other has, tiles and some more]`.
+struct Lines {
+    /// Tiles of a row.
+    across: usize,
+    /// Rows of a tile that no other has, and columns.
+    side: usize,
+    /// Numbers of a line: those of one more row of tiles, which has the rows that the last one overlaps with, and of a vector.
+    step: usize,
 }
 
-/// A row with its padding, by the columns' places in a tile.
-#[inline(always)]
-fn take_apart<V: Vector, const SIDE: usize>(row: &[f32], padding: Padding, padded: &mut [f32], to: &mut [f32]) {
-    padding.fill_row(row, padded);
-    let step = to.len() / SIDE;
-    if SIDE == 4 {
-        for (tile, numbers) in (0..step).step_by(V::LANES).zip(padded.chunks_exact(4 * V::LANES)) {
-            for (place, fourth) in V::load_fourths(numbers).into_iter().enumerate() {
-                fourth.store(&mut to[place * step + tile..]);
+impl Lines {
+    fn new<V: Vector>(across: usize, down: usize, side: usize) -> Self {
+        Self { across, side, step: ((down + 1) * across).next_multiple_of(V::LANES) + V::LANES }
+    }
+
+    /// Numbers of all lines, of tiles with so many columns.
+    fn len(&self, columns: usize) -> usize {
+        columns * self.side * self.step
+    }
+
+    /// Where the first tile's number is.
+    #[inline(always)]
+    fn at(&self, column: usize, row: usize) -> usize {
+        (column * self.side + row % self.side) * self.step + row / self.side * self.across
+    }
+
+    /// Puts a padded row to where it belongs, after those above it: each writes beyond its end.
+    #[inline(always)]
+    fn take_apart<V: Vector, const COLUMNS: usize>(&self, padded: &[f32], row: usize, lines: &mut [f32]) {
+        let &Self { across, side, .. } = self;
+        if side == 4 {
+            for (first, numbers) in (0..across).step_by(V::LANES).zip(padded.chunks_exact(4 * V::LANES)) {
+                for (column, fourth) in V::load_fourths(numbers).into_iter().enumerate() {
+                    fourth.store(&mut lines[self.at(column, row) + first..]);
+                }
             }
-        }
-    } else {
-        for (place, to) in to.chunks_exact_mut(step).enumerate() {
-            for (to, from) in to.iter_mut().zip(padded.chunks_exact(SIDE)) {
-                *to = from[place];
+            // The last columns of a tile are the first of the next.
+            for column in side..COLUMNS {
+                let (from, to) = (self.at(column - side, row), self.at(column, row));
+                for first in (0..across).step_by(V::LANES) {
+                    V::load(&lines[from + 1 + first..]).store(&mut lines[to + first..]);
+                }
+                lines[to + across - 1] = padded[across * side + column - side];
+            }
+        } else {
+            for column in 0..COLUMNS {
+                let to = &mut lines[self.at(column, row)..][..across];
+                for (to, from) in to.iter_mut().zip(padded[column..].iter().step_by(side)) {
+                    *to = *from;
+                }
             }
         }
     }

@@ -78,17 +78,14 @@ impl Task<'_> {
                         let mut line = [0.0; MOST];
                         let line = &mut line[..V::LANES * side];
                         line_of::<V, SIDE, STEP>(&numbers, down, line);
-                        if is_whole {
-                            self.band.row(output, down_row)[column..][..line.len()].copy_from_slice(line);
-                            continue;
-                        }
-                        for (tile, numbers) in (first..first + lanes).zip(line.chunks_exact(side)) {
-                            let (row, column) = (tile / grid.across, tile % grid.across * side);
-                            let row = (row * SIDE + down) * STEP + parity;
-                            if row < self.band.rows {
-                                let to = &mut self.band.row(output, row)[column..];
-                                to.iter_mut().zip(numbers).for_each(|(to, number)| *to = *number);
-                            }
+                        // To each row of tiles what lies there.
+                        let (mut row, mut column, mut rest) = (down_row, column, &line[..lanes * side]);
+                        while !rest.is_empty() && row < self.band.rows {
+                            let (numbers, after) = rest.split_at(rest.len().min(grid.across * side - column));
+                            let to = &mut self.band.row(output, row)[column..];
+                            let inside = numbers.len().min(to.len());
+                            to[..inside].copy_from_slice(&numbers[..inside]);
+                            (row, column, rest) = (row + side, 0, after);
                         }
                     }
                 }
@@ -139,7 +136,10 @@ fn line_of<V: Vector, const SIDE: usize, const STEP: usize>(
     line: &mut [f32],
 ) {
     let side = SIDE * STEP;
-    if side.is_multiple_of(4) {
+    if side == 4 {
+        let row = &numbers[0][down];
+        V::store_fourths([row[0], row[1], row[2], row[3]], line);
+    } else if side.is_multiple_of(4) {
         for quarter in 0..side / 4 {
             let mut fourths = [V::splat(0.0); 4];
             for (place, fourth) in fourths.iter_mut().enumerate() {
