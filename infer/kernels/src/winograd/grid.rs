@@ -62,6 +62,11 @@ impl Grid {
         (self.rows(band) * self.across).div_ceil(self.panel)
     }
 
+    /// Whether there are tiles in the second vector of a band's panel.
+    pub(super) fn is_wide(&self, band: usize, panel: usize) -> bool {
+        self.rows(band) * self.across > panel * self.panel + self.panel / 2
+    }
+
     /// Tiles of a panel.
     pub(super) fn panel(&self) -> usize {
         self.panel
@@ -88,9 +93,9 @@ impl Grid {
     }
 }
 
-/// Rows of tiles of a band: those that leave the fewest places of panels empty.
+/// Rows of tiles of a band: those that leave the fewest places of vectors empty.
 fn height(down: usize, across: usize, panel: usize) -> usize {
-    let tiles = |rows: usize| (rows * across).next_multiple_of(panel);
+    let tiles = |rows: usize| (rows * across).next_multiple_of(panel / 2);
     let cost = |height: &usize| {
         let all = down / height * tiles(*height) + tiles(down % height);
         40 * all + OVERLAP * across * down.div_ceil(*height)
@@ -106,7 +111,7 @@ mod tests {
     fn bands_leave_few_places_of_panels_empty() {
         assert_eq!(height(16, 16, 32), 8, "four full panels");
         assert_eq!(height(16, 12, 32), 8, "three full panels");
-        assert_eq!(height(4, 4, 32), 4, "one that is half empty");
+        assert_eq!(height(4, 4, 32), 4, "half a panel");
         assert_eq!(height(9, 300, 32), 1, "a row is more than enough");
     }
 }

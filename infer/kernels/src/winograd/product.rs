@@ -27,6 +27,17 @@ pub(super) struct Source<'a> {
     pub(super) first: usize,
 }
 
+/// A panel of tiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panel {
+    /// Of which of the sources' bands.
+    pub(super) place: usize,
+    /// Which there.
+    pub(super) number: usize,
+    /// Whether there are tiles in its second vector.
+    pub(super) is_wide: bool,
+}
+
 /// The sums at one point, of all outputs in some panels.
 pub(super) struct Task<'a> {
     pub(super) grid: &'a Grid,
@@ -36,8 +47,8 @@ pub(super) struct Task<'a> {
     /// Channels that the convolution reads.
     pub(super) inputs: usize,
     pub(super) sources: &'a [Source<'a>],
-    /// Panels of tiles: of which of the sources' bands, and which there.
-    pub(super) panels: &'a [[usize; 2]],
+    /// Panels of tiles.
+    pub(super) panels: &'a [Panel],
     /// `[panels of tiles, outputs, tiles of a panel]`.
     pub(super) sums: &'a mut [f32],
     /// Whether to add to what is there.
@@ -73,7 +84,7 @@ impl<'a> Task<'a> {
                 for from in (0..source.channels).step_by(CHANNELS) {
                     let channels = source.first + from..source.first + source.channels.min(from + CHANNELS);
                     let mut pieces = self.pieces::<V>(source, from, self.panels.first());
-                    for number in 0..self.panels.len() {
+                    for (number, panel) in self.panels.iter().enumerate() {
                         let next = self.pieces::<V>(source, from, self.panels.get(number + 1));
                         let sums = &mut self.sums[(number * outputs + first) * 2 * V::LANES..];
                         let mut after = weights.chunks_exact(self.inputs * ROWS).skip(1);
@@ -88,7 +99,11 @@ impl<'a> Task<'a> {
                                 after.map_or(&[][..], |after| &after[some.clone()]),
                                 next.get(place).copied().unwrap_or_default(),
                             ];
-                            sum::<V, ROWS>(&weights[some], &pieces, soon, sums, adds);
+                            if panel.is_wide {
+                                sum::<V, ROWS, 2>(&weights[some], &pieces, soon, sums, adds);
+                            } else {
+                                sum::<V, ROWS, 1>(&weights[some], &pieces, soon, sums, adds);
+                            }
                         }
                         pieces = next;
                     }
@@ -100,9 +115,9 @@ impl<'a> Task<'a> {
 
     /// Those of a source's channels from one on.
     #[inline(always)]
-    fn pieces<V: Vector>(&self, source: &Source<'a>, from: usize, panel: Option<&[usize; 2]>) -> Pieces<'a> {
+    fn pieces<V: Vector>(&self, source: &Source<'a>, from: usize, panel: Option<&Panel>) -> Pieces<'a> {
         let mut pieces = [&[][..]; CHANNELS / GROUP];
-        let Some(&[band, panel]) = panel else { return pieces };
+        let Some(&Panel { place: band, number: panel, .. }) = panel else { return pieces };
         for (place, piece) in pieces.iter_mut().enumerate() {
             let first = from + place * GROUP;
             if first < source.channels {
@@ -114,24 +129,25 @@ impl<'a> Task<'a> {
     }
 }
 
-/// Sums of a panel of outputs, over the channels of some pieces; meanwhile weights and a piece are fetched that come soon.
+/// Sums of a panel of outputs in `WIDE` vectors of tiles, over the channels of some pieces; meanwhile weights and a piece are
+/// fetched that come soon.
 #[inline(always)]
-fn sum<V: Vector, const ROWS: usize>(
+fn sum<V: Vector, const ROWS: usize, const WIDE: usize>(
     mut weights: &[f32],
     pieces: &Pieces<'_>,
     [soon_weights, soon_piece]: [&[f32]; 2],
     sums: &mut [f32],
     adds: bool,
 ) {
-    let mut total: Sums<V, ROWS> = [[V::splat(0.0); 2]; ROWS];
+    let mut total: Sums<V, ROWS, WIDE> = [[V::splat(0.0); WIDE]; ROWS];
     if adds {
         for (total, sums) in total.iter_mut().zip(sums.chunks_exact(2 * V::LANES)) {
-            *total = [V::load(sums), V::load(&sums[V::LANES..])];
+            *total = vectors(sums);
         }
     }
     let (mut soon_weights, mut soon_piece) = (soon_weights.chunks(GROUP * ROWS), soon_piece.chunks(LINE));
     for pieces in pieces.chunks(BLOCK / GROUP) {
-        let mut block = [[V::splat(0.0); 2]; ROWS];
+        let mut block = [[V::splat(0.0); WIDE]; ROWS];
         for piece in pieces {
             V::prefetch(soon_weights.next().unwrap_or_default());
             V::prefetch(soon_piece.next().unwrap_or_default());
@@ -142,30 +158,49 @@ fn sum<V: Vector, const ROWS: usize>(
         add(block, &mut total);
     }
     for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(2 * V::LANES)) {
-        total[0].store(sums);
-        total[1].store(&mut sums[V::LANES..]);
+        for (total, sums) in total.into_iter().zip(sums.chunks_exact_mut(V::LANES)) {
+            total.store(sums);
+        }
     }
 }
 
-/// Sums of `ROWS` outputs at two vectors of places.
-type Sums<V, const ROWS: usize> = [[V; 2]; ROWS];
+/// Sums of `ROWS` outputs at `WIDE` vectors of places.
+type Sums<V, const ROWS: usize, const WIDE: usize> = [[V; WIDE]; ROWS];
+
+/// The first numbers.
+#[inline(always)]
+fn vectors<V: Vector, const WIDE: usize>(numbers: &[f32]) -> [V; WIDE] {
+    let mut vectors = [V::splat(0.0); WIDE];
+    for (vector, numbers) in vectors.iter_mut().zip(numbers.chunks_exact(V::LANES)) {
+        *vector = V::load(numbers);
+    }
+    vectors
+}
 
 /// Adds `Σ weights[channel][row] × numbers[channel][place]` to a block's sums.
 #[inline(always)]
-fn multiply<V: Vector, const ROWS: usize>(weights: &[f32], numbers: &[f32], block: &mut Sums<V, ROWS>) {
+fn multiply<V: Vector, const ROWS: usize, const WIDE: usize>(
+    weights: &[f32],
+    numbers: &[f32],
+    block: &mut Sums<V, ROWS, WIDE>,
+) {
     for (weights, numbers) in weights.chunks_exact(ROWS).zip(numbers.chunks_exact(2 * V::LANES)) {
-        let numbers = [V::load(numbers), V::load(&numbers[V::LANES..])];
+        let numbers: [V; WIDE] = vectors(numbers);
         for row in 0..ROWS {
             let weight = V::splat(weights[row]);
-            block[row] = [weight.mul_add(numbers[0], block[row][0]), weight.mul_add(numbers[1], block[row][1])];
+            for place in 0..WIDE {
+                block[row][place] = weight.mul_add(numbers[place], block[row][place]);
+            }
         }
     }
 }
 
 /// Adds a block's sums to all.
 #[inline(always)]
-fn add<V: Vector, const ROWS: usize>(block: Sums<V, ROWS>, total: &mut Sums<V, ROWS>) {
+fn add<V: Vector, const ROWS: usize, const WIDE: usize>(block: Sums<V, ROWS, WIDE>, total: &mut Sums<V, ROWS, WIDE>) {
     for row in 0..ROWS {
-        total[row] = [total[row][0].add(block[row][0]), total[row][1].add(block[row][1])];
+        for place in 0..WIDE {
+            total[row][place] = total[row][place].add(block[row][place]);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::grid::Grid;
 use super::points::{self, Job};
-use super::product::{self, Source};
+use super::product::{self, Panel, Source};
 use super::{OUTPUTS, Part, Winograd, output};
 use crate::error::KernelError;
 use crate::layer::Layer;
@@ -77,9 +77,11 @@ impl Run<'_> {
         let (machine, tiles, outputs) = (winograd.machine, winograd.tiles, winograd.padded_outputs());
         // Images, and bands in these.
         let places: Vec<[usize; 2]> = bands.map(|band| [band / grid.bands(), band % grid.bands()]).collect();
-        let panels = places.iter().map(|[_, band]| grid.full_panels(*band)).enumerate();
-        let panels: Vec<[usize; 2]> =
-            panels.flat_map(|(place, all)| (0..all).map(move |panel| [place, panel])).collect();
+        let panels = places.iter().enumerate().flat_map(|(place, &[_, band])| {
+            let panel = move |number| Panel { place, number, is_wide: grid.is_wide(band, number) };
+            (0..grid.full_panels(band)).map(panel)
+        });
+        let panels: Vec<Panel> = panels.collect();
         let plane = panels.len() * outputs * grid.panel() + APART;
         let sums = sums.numbers(tiles.points() * plane)?;
         for (number, segments) in self.segments().iter().enumerate() {
@@ -111,7 +113,7 @@ impl Run<'_> {
             let (place, share) = (place / shares, place % shares);
             let [image, band] = places[place];
             let band = to.take((image * shares + share) * grid.bands() + band);
-            let panel = panels.partition_point(|[other, _]| *other < place);
+            let panel = panels.partition_point(|panel| panel.place < place);
             let bias = &winograd.bias[band.plane..band.plane + band.planes];
             let (relu, columns) = (winograd.relu, *columns);
             let step = winograd.step();
