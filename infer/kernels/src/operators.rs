@@ -328,3 +328,99 @@ impl Operator for Normalization {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use models_onnx::proto::{
+        AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorType,
+        TypeProto, TypeValue, ValueInfoProto,
+    };
+    use models_runtime::Options;
+    use program::Device;
+    use prost::Message;
+
+    use super::*;
+
+    /// A layer that fails in its way.
+    #[derive(Debug)]
+    struct Wrong(fn(&dyn Threads) -> Result<(), KernelError>);
+
+    impl Layer for Wrong {
+        fn outputs(&self) -> usize {
+            1
+        }
+
+        fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2], KernelError> {
+            Ok(size)
+        }
+
+        fn run(
+            &self,
+            _: &[&[f32]],
+            _: [usize; 3],
+            _: &mut [f32],
+            _: &Scratch,
+            threads: &dyn Threads,
+        ) -> Result<(), KernelError> {
+            (self.0)(threads)
+        }
+    }
+
+    /// A graph of one convolution, the first layer.
+    fn model() -> Vec<u8> {
+        let end = |name: &str| {
+            let value = TypeValue::Tensor(TensorType { elem_type: DataType::Float.into(), shape: None });
+            let r#type = Some(TypeProto { value: Some(value), ..Default::default() });
+            ValueInfoProto { name: name.into(), r#type, ..Default::default() }
+        };
+        let layer =
+            AttributeProto { name: LAYER.into(), r#type: AttributeType::Int.into(), i: 1, ..Default::default() };
+        let node = NodeProto {
+            op_type: CONVOLUTION.into(),
+            domain: DOMAIN.into(),
+            input: vec!["x".into()],
+            output: vec!["y".into()],
+            attribute: vec![layer],
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            name: "wrong".into(),
+            node: vec![node],
+            input: vec![end("x")],
+            output: vec![end("y")],
+            ..Default::default()
+        };
+        let opset_import = [("", 17), (DOMAIN, 1)];
+        let opset_import =
+            opset_import.map(|(domain, version)| OperatorSetIdProto { domain: domain.into(), version }).into();
+        ModelProto { ir_version: 8, graph: Some(graph), opset_import, ..Default::default() }.encode_to_vec()
+    }
+
+    #[test]
+    fn what_goes_wrong_in_a_kernel_is_an_error_of_the_session() {
+        let wrongs: [(Wrong, &str); 4] = [
+            (Wrong(|_| panic!("the kernel panicked")), "the kernel panicked"),
+            (Wrong(|threads| threads.each(9, &|task| panic!("task {task} panicked"))), "panicked"),
+            (Wrong(|threads| threads.each(9, &|_| Err(KernelError::Memory { bytes: 123 }))), "123 bytes"),
+            (Wrong(|_| Err(KernelError::Memory { bytes: 456 })), "456 bytes"),
+        ];
+        for (wrong, said) in wrongs {
+            let layers = Layers {
+                machine: Machine::Portable,
+                threads: 2,
+                convolutions: vec![Box::new(wrong)],
+                norms: Vec::new(),
+                points: Vec::new(),
+                scratch: Scratch::default(),
+            };
+            let options = Options { device: Device::Cpu, threads: Some(2), ..Options::default() };
+            let rewritten = || Some((model(), domain(layers).expect("names that are free")));
+            let session = models_runtime::Session::with_operators(&model(), None, options, rewritten);
+            let mut session = session.expect("a model that ONNX Runtime takes");
+            for _ in 0..2 {
+                let error = session.run(&[0.0; 16], [1, 1, 4, 4]).expect_err(said);
+                assert!(error.to_string().contains(said), "{error} without {said}");
+            }
+        }
+    }
+}

@@ -43,7 +43,7 @@ impl Padding {
     ) -> Result<[usize; 2], KernelError> {
         let side = |size: usize, kernel: usize, before: usize, behind: usize| {
             let reflected = self.fill == Fill::Zero || size > before.max(behind);
-            (size + before + behind + 1).checked_sub(kernel).filter(|side| *side > 0 && reflected)
+            (size + before + behind + 1).checked_sub(kernel).filter(|side| size > 0 && *side > 0 && reflected)
         };
         let size = [side(rows, kernel[0], self.top, self.bottom), side(columns, kernel[1], self.left, self.right)];
         match size {

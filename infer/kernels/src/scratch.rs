@@ -9,8 +9,10 @@ use crate::error::KernelError;
 pub struct Scratch {
     /// What tasks work in.
     pub(crate) tasks: Pool,
-    /// What tasks of a layer leave for each other.
-    pub(crate) layers: Pool,
+    /// What tasks of a layer leave for each other: points of its inputs.
+    pub(crate) points: Pool,
+    /// And sums of its outputs.
+    pub(crate) sums: Pool,
 }
 
 /// Memory that is kept from one who needs it to the next.

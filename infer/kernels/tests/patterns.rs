@@ -116,6 +116,11 @@ fn text(name: &str, text: &'static str) -> AttributeProto {
 
 /// What is said of each node that a kernel might do, after both forms of the graph have computed the same at several sizes.
 fn decided(graph: Graph) -> Vec<String> {
+    decided_at(graph, &[(1, 3, 3), (2, 9, 14), (1, 17, 70)])
+}
+
+/// The same with batches of so many rows and columns.
+fn decided_at(graph: Graph, sizes: &[(usize, usize, usize)]) -> Vec<String> {
     let model = graph.model();
     let bytes = model.encode_to_vec();
     let options = Options { device: Device::Cpu, threads: Some(2), ..Options::default() };
@@ -128,7 +133,7 @@ fn decided(graph: Graph) -> Vec<String> {
                 || Some(plan.apply(&model, machine, 2).and_then(kernels::Rewritten::operators).expect("memory"));
             let mut ours =
                 Session::with_operators(&bytes, None, options, rewritten).expect("a model that is still good");
-            for (batch, height, width) in [(1, 3, 3), (2, 9, 14), (1, 17, 70)] {
+            for &(batch, height, width) in sizes {
                 let count = batch * CHANNELS * height * width;
                 let input: Vec<f32> = (0..count).map(|place| ((place * 71) % 199) as f32 / 100.0 - 1.0).collect();
                 let shape = [batch, CHANNELS, height, width];
@@ -359,6 +364,22 @@ fn points_of_what_several_convolutions_read_are_kept() {
 }
 
 #[test]
+fn memory_for_points_that_are_kept_is_known_where_convolutions_alone_change_sizes() {
+    let bytes = |graph: Graph| Plan::new(&graph.model(), CpuKernels::Winograd4).kept_bytes_per_pixel();
+    // Of 16 channels 36 points for each 16 pixels.
+    let kept = 16 * 36 / 16 * 4;
+    assert_eq!(bytes(read_twice([1, 1])), kept);
+    assert_eq!(bytes(read_twice([1, 0])), 0);
+    let mut down = read_twice([1, 1]);
+    down.nodes[0].attribute.push(ints("strides", &[2, 2]));
+    assert_eq!(bytes(down), kept / 4);
+    let mut unknown = read_twice([1, 1]);
+    unknown.nodes[0].input[0] = "larger".into();
+    let unknown = unknown.node("Resize", &["x"], "larger", &[]);
+    assert_eq!(bytes(unknown), 0, "at least nothing");
+}
+
+#[test]
 fn points_that_are_kept_take_no_name_that_a_graph_has() {
     let mut graph = read_twice([1, 1]);
     let taken = format!("{}.points.1", kernels::DOMAIN);
@@ -458,7 +479,9 @@ fn graphs_that_make_no_sense_are_left_as_they_are() {
     }
     for graph in [circle, empty("Relu"), empty("Add"), no_input, norm("n"), itself, doubled] {
         // What it decides does not matter, only that it ends.
-        let plan = Plan::new(&graph.model(), CpuKernels::Winograd4);
+        let model = graph.model();
+        let plan = Plan::new(&model, CpuKernels::Winograd4);
+        plan.apply(&model, Machine::Portable, 2).expect("memory");
         assert!(plan.decisions().len() <= 3);
     }
     let huge = [ints("pads", &[i64::MAX; 4]), ints("output_padding", &[i64::MAX; 2]), ints("strides", &[2, 2])];
@@ -467,6 +490,54 @@ fn graphs_that_make_no_sense_are_left_as_they_are() {
         let plan = Plan::new(&model, CpuKernels::Winograd4);
         let said = plan.decisions().iter().map(|decision| decision.replaced.clone().expect_err("too large"));
         assert_eq!(said.collect::<Vec<_>>(), ["its padding is not four sizes"]);
+    }
+}
+
+#[test]
+fn weights_that_are_not_what_their_shape_says_stay() {
+    let conv = |graph: Graph| graph.node("Conv", &["x", "w"], "y", &[ints("pads", &AROUND)]).model();
+    let none = conv(Graph::default().floats("w", &[0, CHANNELS, 3, 3]));
+    let mut other = conv(Graph::default().weights());
+    let graph = other.graph.as_mut().expect("a graph");
+    let weights = graph.initializer.iter_mut().find(|tensor| tensor.name == "w").expect("weights");
+    weights.raw_data = vec![0; 4].into();
+    for (model, reason) in [(none, "it has no outputs"), (other, "its weights are not as many as their shape says")] {
+        let plan = Plan::new(&model, CpuKernels::Auto);
+        assert_eq!(plan.decisions()[0].replaced, Err(reason.into()));
+        plan.apply(&model, Machine::Portable, 1).expect("memory");
+    }
+}
+
+#[test]
+fn constants_that_new_nodes_read_stay_in_the_graph() {
+    let size = [(1, 9, 14)];
+    let constant = || Graph::default().weights().norms().floats("k", &[1, CHANNELS, 9, 14]);
+    let around = [ints("pads", &AROUND)];
+    let joined = constant().floats("wide", &[CHANNELS, 2 * CHANNELS, 3, 3]);
+    let joined = joined.node("Concat", &["x", "k"], "j", &[int("axis", 1)]).node("Conv", &["j", "wide"], "y", &around);
+    assert_eq!(decided_at(joined, &size), ["y: Winograd F(6×6, 3×3)"]);
+    let input = constant().node("Conv", &["k", "w"], "c", &around).node("Add", &["c", "x"], "y", &[]);
+    assert_eq!(decided_at(input, &size), ["c: Winograd F(6×6, 3×3)"]);
+    let carried = constant()
+        .node("Conv", &["k", "w"], "c", &around)
+        .node("InstanceNormalization", &["c", "scale", "shift"], "n", &[])
+        .node("Add", &["n", "k"], "s", &[])
+        .node("Mul", &["s", "x"], "y", &[]);
+    assert_eq!(decided_at(carried, &size), ["c: Winograd F(6×6, 3×3)", "n: norm with the sum after it"]);
+}
+
+#[test]
+fn pictures_of_one_pixel_one_row_or_one_column_are_as_any_other() {
+    let around = |size: i64| [ints("pads", &[size; 4])];
+    let winograd = Graph::default().weights().node("Conv", &["x", "w", "b"], "y", &around(1));
+    let direct = Graph::default().floats("w", &[3, CHANNELS, 7, 7]).node("Conv", &["x", "w"], "y", &around(3));
+    let normed = Graph::default().weights().norms().node("Conv", &["x", "w"], "c", &around(1));
+    let normed = normed.node("InstanceNormalization", &["c", "scale", "shift"], "y", &[]);
+    let up = [ints("strides", &[2, 2]), ints("pads", &AROUND), ints("output_padding", &[1, 1])];
+    let up = Graph::default().weights().node("ConvTranspose", &["x", "w"], "y", &up);
+    for graph in [winograd, direct, normed, up] {
+        let said = decided_at(graph, &[(1, 1, 1), (3, 1, 1), (1, 1, 37), (2, 37, 1), (1, 2, 2)]);
+        assert!(said.iter().all(|said| !said.contains("stays")), "{said:?}");
     }
 }
 

@@ -78,7 +78,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let fill = prop_oneof![Just(Fill::Zero), Just(Fill::Reflect)];
     let pads = (0..5_usize, 0..5_usize, 0..5_usize, 0..5_usize, fill);
     let padding = pads.prop_map(|(top, left, bottom, right, fill)| Padding { top, left, bottom, right, fill });
-    let shape = (1..3_usize, 1..20_usize, 1..=MOST_OUTPUTS, (1..9_usize, 1..9_usize), (1..40_usize, 1..150_usize));
+    let shape = (1..3_usize, 1..20_usize, 1..=MOST_OUTPUTS, (1..17_usize, 1..17_usize), (1..40_usize, 1..150_usize));
     (shape, padding, any::<bool>(), any::<u64>(), -140..10_i32)
         .prop_map(|((images, inputs, outputs, kernel, size), padding, relu, seed, scale)| Case {
             images,

@@ -77,7 +77,11 @@ impl Plan {
             metadata_props: model.metadata_props.clone(),
             functions: model.functions.clone(),
         };
-        Ok(Rewritten { model: model.encode_to_vec(), layers })
+        let mut bytes = Vec::new();
+        let count = model.encoded_len();
+        bytes.try_reserve_exact(count).map_err(|_| KernelError::Memory { bytes: count })?;
+        model.encode_raw(&mut bytes);
+        Ok(Rewritten { model: bytes, layers })
     }
 
     fn graph(&self, graph: &GraphProto, index: &Index<'_>) -> GraphProto {
@@ -98,7 +102,9 @@ impl Plan {
         new.extend(kept.map(|(place, node)| (Some(place), node.clone())));
         new.extend((1..).zip(&self.kept).map(|(number, kept)| (index.maker(&kept.picture), kept.node(number))));
         new.sort_by_key(|(place, _)| *place);
-        let is_kept = |tensor: &&TensorProto| index.is_needed_beside(&tensor.name, &dropped);
+        let read = self.read();
+        let is_kept =
+            |tensor: &&TensorProto| read.contains(&tensor.name) || index.is_needed_beside(&tensor.name, &dropped);
         let made: HashSet<&str> = new.iter().flat_map(|(_, node)| &node.output).map(String::as_str).collect();
         let value_info = graph.value_info.iter().filter(|value| made.contains(value.name.as_str())).cloned().collect();
         GraphProto {
@@ -115,12 +121,17 @@ impl Plan {
         }
     }
 
+    /// What new nodes read.
+    fn read(&self) -> HashSet<&String> {
+        let read = self.replacements.iter().flat_map(|replacement| &replacement.inputs);
+        read.chain(self.kept.iter().map(|kept| &kept.picture)).collect()
+    }
+
     /// Nodes that nobody needs any more: those that are replaced, and what only they have read.
     fn dropped(&self, graph: &GraphProto, index: &Index<'_>) -> HashSet<usize> {
         let mut dropped: HashSet<usize> =
             self.replacements.iter().flat_map(|replacement| &replacement.nodes).copied().collect();
-        let read = self.replacements.iter().flat_map(|replacement| &replacement.inputs);
-        let read: HashSet<&String> = read.chain(self.kept.iter().map(|kept| &kept.picture)).collect();
+        let read = self.read();
         // A node comes after those that it reads.
         for (place, node) in graph.node.iter().enumerate().rev() {
             let was_used = |output: &String| index.is_needed_beside(output, &HashSet::new());

@@ -43,7 +43,12 @@ impl<'a> Index<'a> {
     /// Whether no value has this name.
     pub(super) fn is_free(&self, name: &str) -> bool {
         let is_known = self.makers.contains_key(name) || self.users.contains_key(name) || self.seen.contains(name);
-        !is_known && self.graph.input.iter().all(|input| input.name != name)
+        !is_known && !self.is_input(name)
+    }
+
+    /// Whether it comes from outside.
+    pub(super) fn is_input(&self, value: &str) -> bool {
+        self.graph.input.iter().any(|input| input.name == value)
     }
 
     /// The one node that reads a value which nobody else sees.
@@ -73,7 +78,8 @@ impl<'a> Index<'a> {
         let shape = shape.filter(|_| tensor.data_type == i32::from(DataType::Float));
         let shape = shape.ok_or("its weights are no 32-bit floats")?;
         let bytes = shape.iter().try_fold(4_usize, |product, &side| product.checked_mul(side));
-        let stored = tensor.raw_data.len().max(4 * tensor.float_data.len());
+        // As they are read below.
+        let stored = if tensor.raw_data.is_empty() { 4 * tensor.float_data.len() } else { tensor.raw_data.len() };
         if bytes != Some(stored) {
             return Err("its weights are not as many as their shape says");
         }

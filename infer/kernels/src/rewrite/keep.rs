@@ -16,6 +16,8 @@ const MOST_STEPS: usize = 64;
 pub(super) struct Kept {
     pub(super) picture: String,
     pub(super) channels: usize,
+    /// Its pixels for each of the graph's input, where that is known.
+    pub(super) scale: Option<f64>,
     /// That of the convolutions.
     pub(super) padding: Padding,
     /// The points, in the graph.
@@ -48,7 +50,7 @@ pub(super) fn keep<'a>(index: &Index<'_>, replacements: impl Iterator<Item = &'a
             let kept = kept.entry(key.clone()).or_insert_with(|| {
                 order.push(key);
                 let name = names.next().expect("names without end");
-                Kept { picture: input.clone(), channels, padding: *padding, name }
+                Kept { picture: input.clone(), channels, scale: scale(index, input), padding: *padding, name }
             });
             *part = Part::Points(channels);
             input.clone_from(&kept.name);
@@ -79,6 +81,27 @@ fn channels(index: &Index<'_>, picture: &str) -> Option<usize> {
             ("Add" | "Sub" | "Mul", "") => values.extend(node.input.iter().map(String::as_str)),
             _ => {}
         }
+    }
+    None
+}
+
+/// How many pixels a picture has for each that comes in; none where something on the way changes that in another way than
+/// convolutions do.
+fn scale<'a>(index: &Index<'a>, mut picture: &'a str) -> Option<f64> {
+    let mut scale = 1.0;
+    for _ in 0..MOST_STEPS {
+        let Some(maker) = index.maker(picture) else { return index.is_input(picture).then_some(scale) };
+        let node = index.node(maker);
+        let strides = node.attribute.iter().find(|attribute| attribute.name == "strides");
+        let area = strides.map_or(1.0, |strides| strides.ints.iter().map(|&stride| stride as f64).product());
+        match (node.op_type.as_str(), node.domain.as_str()) {
+            ("Conv", "") => scale /= area,
+            ("ConvTranspose", "") => scale *= area,
+            ("Pad" | "Concat" | "InstanceNormalization" | "Relu" | "LeakyRelu" | "PRelu" | "Tanh" | "Sigmoid", "")
+            | ("Add" | "Sub" | "Mul" | "Div" | "Cast" | "Transpose", "") => {}
+            _ => return None,
+        }
+        picture = node.input.first()?;
     }
     None
 }

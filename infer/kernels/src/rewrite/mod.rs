@@ -170,6 +170,14 @@ impl Plan {
         &self.decisions
     }
 
+    /// Bytes that are kept for each pixel of the graph's input beside what ONNX Runtime itself would hold, as far as is known.
+    pub fn kept_bytes_per_pixel(&self) -> u64 {
+        let Some(tiles) = self.tiles else { return 0 };
+        let points = tiles.points() as f64 / tiles.side().pow(2) as f64;
+        let numbers = self.kept.iter().map(|kept| kept.channels as f64 * points * kept.scale.unwrap_or(0.0));
+        (numbers.sum::<f64>() * size_of::<f32>() as f64) as u64
+    }
+
     /// Whether anything is replaced.
     pub fn is_empty(&self) -> bool {
         self.replacements.is_empty()

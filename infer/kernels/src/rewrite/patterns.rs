@@ -56,6 +56,9 @@ fn convolution(index: &Index<'_>, place: usize) -> Result<Replacement, String> {
     let (_, shape) = index.floats(weight)?;
     let [outputs, inputs, rows, columns] = shape[..] else { return no("its kernel has not two dimensions") };
     let kernel = [rows, columns];
+    if outputs == 0 {
+        return no("it has no outputs");
+    }
     let is_direct = outputs <= MOST_OUTPUTS;
     if is_direct && !(kernel.iter().all(|side| (1..=LARGEST_TO_FEW).contains(side)) && rows * columns > 1) {
         return Err(format!("its kernel of {rows}×{columns} is none of those tried with few outputs"));

@@ -35,7 +35,7 @@ pub struct Problem<'a> {
     pub relu: bool,
 }
 
-/// Rows and columns of a kernel, at most: a larger one has more weights of one kind than there are tiles for.
+/// Rows and columns of a kernel, at most: outputs of a larger one come from more inputs than there are tiles for.
 pub const LARGEST_KERNEL: usize = 4;
 
 /// From where outputs of one parity take their inputs: the weight's place, and how far beyond half the output's.
@@ -57,10 +57,16 @@ pub fn new(machine: Machine, problem: &Problem<'_>) -> Result<Winograd, KernelEr
     assert_eq!(weights.len(), inputs * outputs * kernel * kernel, "a kernel for each pair of channels");
     let [top, left, bottom, right] = crop;
     assert!(kernel <= LARGEST_KERNEL && top.max(left) < kernel, "a kernel that reaches the first row and column");
-    let all = || [0, 1].into_iter().flat_map(|parity| [top, left].map(|crop| (parity, crop)));
-    let offsets = || all().flat_map(|(parity, crop)| taps(kernel, parity, crop)).map(|(_, offset)| offset);
-    let (first, last) = (offsets().min().unwrap_or(0).min(0), offsets().max().unwrap_or(0));
-    let side = (last - first + 1) as usize;
+    // The first input of a tile's first outputs, and how many there are to the last.
+    let reach = |crop: usize| {
+        let offsets = [0, 1].into_iter().flat_map(|parity| taps(kernel, parity, crop)).map(|(_, offset)| offset);
+        let (first, last) = offsets.fold((0, 0), |(first, last), offset| (first.min(offset), last.max(offset)));
+        (first, (last - first + 1) as usize)
+    };
+    let ([first_row, first_column], side) = {
+        let [(row, rows), (column, columns)] = [reach(top), reach(left)];
+        ([row, column], rows.max(columns))
+    };
     let tiles = match side {
         1 => Tiles::One,
         2 => Tiles::Two,
@@ -71,7 +77,7 @@ pub fn new(machine: Machine, problem: &Problem<'_>) -> Result<Winograd, KernelEr
     for kind in 0..4 {
         for (row, down) in taps(kernel, kind / 2, top) {
             for (column, across) in taps(kernel, kind % 2, left) {
-                let place = (down - first) as usize * side + (across - first) as usize;
+                let place = (down - first_row) as usize * side + (across - first_column) as usize;
                 for (pair, weights) in weights.chunks_exact(kernel * kernel).enumerate() {
                     let (input, output) = (pair / outputs, pair % outputs);
                     kinds[((output * 4 + kind) * inputs + input) * side * side + place] =
@@ -80,8 +86,8 @@ pub fn new(machine: Machine, problem: &Problem<'_>) -> Result<Winograd, KernelEr
             }
         }
     }
-    let before = first.unsigned_abs();
-    let padding = Padding { top: before, left: before, bottom: 0, right: 0, fill: Fill::Zero };
+    let [top_padding, left_padding] = [first_row, first_column].map(isize::unsigned_abs);
+    let padding = Padding { top: top_padding, left: left_padding, bottom: 0, right: 0, fill: Fill::Zero };
     let parts = vec![Part::Picture; parts];
     let problem =
         winograd::Problem { inputs, parts: &parts, outputs: 4 * outputs, weights: &kinds, bias, padding, relu };

@@ -113,7 +113,7 @@ impl Lines {
         (column * self.side + row % self.side) * self.step + row / self.side * self.across
     }
 
-    /// Puts a padded row to where it belongs, after those above it: each writes beyond its end.
+    /// Puts a padded row to where it belongs, after those above it: it may write beyond its end, where the next ones go.
     #[inline(always)]
     fn take_apart<V: Vector, const COLUMNS: usize>(&self, padded: &[f32], row: usize, lines: &mut [f32]) {
         let &Self { across, side, .. } = self;

@@ -44,7 +44,7 @@ pub enum Tiles {
 
 impl Tiles {
     /// Outputs of a tile, in each direction.
-    fn side(self) -> usize {
+    pub(crate) fn side(self) -> usize {
         if self == Self::Six { 6 } else { 4 }
     }
 
@@ -58,7 +58,7 @@ impl Tiles {
     }
 
     /// Products of a tile.
-    fn points(self) -> usize {
+    pub(crate) fn points(self) -> usize {
         (self.side() + self.kernel() - 1).pow(2)
     }
 }
@@ -109,8 +109,8 @@ pub struct Winograd {
     weights: Vec<f32>,
 }
 
-/// Tiles for which the weights are read once, about.
-const TILES: usize = 512;
+/// Tiles of a turn, about: for these the weights are read once.
+const TURN: usize = 512;
 
 /// Outputs of a task that brings sums to the picture.
 const OUTPUTS: usize = 16;
@@ -251,13 +251,14 @@ impl Layer for Winograd {
         let size = [rows, columns];
         let run = Run { winograd: self, grid, parts, channels, size, columns: out_columns, bands, scratch, threads };
         let all = images * grid.bands();
-        let most = (TILES / (grid.panels() * grid.panel())).max(1);
-        let mut memory = [scratch.layers.take(), scratch.layers.take()];
+        let most = (TURN / (grid.panels() * grid.panel())).max(1);
+        let (mut sums, mut points) = (scratch.sums.take(), scratch.points.take());
         // As many for each turn.
         let turn = all.div_ceil(all.div_ceil(most).max(1)).max(1);
         let mut turns = (0..all).step_by(turn).map(|first| first..all.min(first + turn));
-        let result = turns.try_for_each(|bands| run.bands(bands, &mut memory));
-        memory.into_iter().for_each(|memory| scratch.layers.give_back(memory));
+        let result = turns.try_for_each(|bands| run.bands(bands, &mut sums, &mut points));
+        scratch.sums.give_back(sums);
+        scratch.points.give_back(points);
         result
     }
 }

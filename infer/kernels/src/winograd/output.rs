@@ -69,10 +69,9 @@ impl Task<'_> {
                     }
                     for down in 0..SIDE {
                         let down_row = (row * SIDE + down) * STEP + parity;
-                        if is_whole && side == 4 {
-                            let row = &numbers[0][down];
-                            let to = &mut self.band.row(output, down_row)[column..];
-                            V::store_fourths([row[0], row[1], row[2], row[3]], to);
+                        if is_whole {
+                            let to = &mut self.band.row(output, down_row)[column..][..V::LANES * side];
+                            line_of::<V, SIDE, STEP>(&numbers, down, to);
                             continue;
                         }
                         let mut line = [0.0; MOST];

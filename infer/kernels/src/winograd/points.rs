@@ -41,7 +41,7 @@ pub(super) fn depth(grid: &Grid, channels: usize, pixels: usize) -> usize {
 impl Points {
     /// How bands and tiles lie in a picture of so many rows and columns.
     pub(super) fn grid(&self, size: [usize; 2]) -> Result<Grid, KernelError> {
-        Ok(Grid::new(self.machine, self.tiles, self.padding.output_size(size, [3, 3])?))
+        Ok(Grid::new(self.machine, self.tiles, self.padding.output_size(size, [self.tiles.kernel(); 2])?))
     }
 
     /// How many numbers there are for each pixel of a picture of so many rows and columns.

@@ -17,7 +17,7 @@ use crate::threads::{Threads, each_of};
 const APART: usize = 48;
 
 /// Channels of which points are made at once, at most.
-const CHANNELS: usize = 512;
+const MADE: usize = 512;
 
 /// Products of each thread at a time, at least, so that none waits for long.
 const PRODUCTS: usize = 4;
@@ -52,10 +52,10 @@ impl Run<'_> {
         let (mut groups, mut made, mut first) = (vec![Vec::new()], 0, 0);
         for (part, &channels) in self.channels.iter().enumerate() {
             let is_kept = self.is_kept(part);
-            for from in (0..channels).step_by(if is_kept { channels } else { CHANNELS }) {
-                let channels = if is_kept { 0..channels } else { from..channels.min(from + CHANNELS) };
+            for from in (0..channels).step_by(if is_kept { channels } else { MADE }) {
+                let channels = if is_kept { 0..channels } else { from..channels.min(from + MADE) };
                 let makes = if is_kept { 0 } else { channels.len() };
-                if made + makes > CHANNELS {
+                if made + makes > MADE {
                     groups.push(Vec::new());
                     made = 0;
                 }
@@ -72,7 +72,7 @@ impl Run<'_> {
     }
 
     /// Computes some of the bands of all images.
-    pub(super) fn bands(&self, bands: Range<usize>, [sums, points]: &mut [Memory; 2]) -> Result<(), KernelError> {
+    pub(super) fn bands(&self, bands: Range<usize>, sums: &mut Memory, points: &mut Memory) -> Result<(), KernelError> {
         let Self { winograd, grid, threads, bands: to, columns, .. } = self;
         let (machine, tiles, outputs) = (winograd.machine, winograd.tiles, winograd.padded_outputs());
         // Images, and bands in these.

@@ -12,7 +12,7 @@ use crate::threads::{Alone, Scoped};
 /// rounds in each of its steps; then come the sums in blocks.
 const ERROR_OF_FOUR: f64 = (10.0 * 10.0) * (0.5 * 0.5) * (19.0 * 19.0) * STEPS;
 const ERROR_OF_SIX: f64 = (12.5 * 12.5) * (1.25 * 1.25) * (69.0 * 69.0) * STEPS;
-/// Roundings on the way of one number: twice four in each map, those of a block of channels, and of the sums of up to 16 blocks.
+/// Roundings on the way of one number: twice four in each map, those of a block of channels, and when up to 17 blocks are added.
 const STEPS: f64 = 8.0 + 8.0 + 64.0 + 16.0;
 
 #[derive(Clone, Debug)]
@@ -108,9 +108,8 @@ fn run(machine: Machine, tiles: Tiles, case: &Case, threads: &dyn Threads, input
 fn used() -> Scratch {
     let scratch = Scratch::default();
     scratch.tasks.give_back(Memory::of(f32::NAN));
-    for _ in 0..2 {
-        scratch.layers.give_back(Memory::of(f32::NAN));
-    }
+    scratch.points.give_back(Memory::of(f32::NAN));
+    scratch.sums.give_back(Memory::of(f32::NAN));
     scratch
 }
 

@@ -102,11 +102,11 @@ pub(crate) trait Vector: Copy {
     fn relu(self) -> Self;
     /// Four times as many numbers as lanes, every fourth of them in one vector; the slice must have as many.
     fn load_fourths(from: &[f32]) -> [Self; 4];
-    /// Says that these numbers are read soon, where a processor can be told.
-    #[inline(always)]
-    fn prefetch(_: &[f32]) {}
     /// The reverse.
     fn store_fourths(fourths: [Self; 4], to: &mut [f32]);
+    /// Says that these numbers are read or written soon, where a processor can be told.
+    #[inline(always)]
+    fn prefetch(_: &[f32]) {}
 }
 
 /// Something that is compiled for each machine. What it calls must be inlined into it.
