@@ -79,7 +79,11 @@ impl Model {
             let replaced = decisions.iter().filter(|decision| decision.replaced.is_ok()).count();
             format!("our own for {replaced} of {} convolutions and norms, else ONNX Runtime's", decisions.len())
         });
-        Ok(Opened { contract: self.contract, sessions, hash, kernels })
+        let mut contract = self.contract;
+        if is_rewritten {
+            contract.bytes_per_pixel += self.kernels.kept_bytes_per_pixel() * contract.batch.unwrap_or(1) as u64;
+        }
+        Ok(Opened { contract, sessions, hash, kernels })
     }
 
     /// The model with our kernels; none where it has no place for them, or they cannot be had, which is said.

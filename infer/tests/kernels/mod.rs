@@ -7,9 +7,9 @@ use pictures::{Format, Picture};
 
 use crate::support::{assert_ends, encoded, folder_with, metadata, run, write};
 
-/// A generator with a residual block of 32 channels; features stay near 1 through it.
-fn generator() -> Vec<u8> {
-    let network = Family::Paper.generator(GeneratorOptions::sized(8, 2));
+/// A generator with residual blocks of 32 channels; features stay near 1 through it.
+fn generator(family: Family) -> Vec<u8> {
+    let network = family.generator(GeneratorOptions::sized(8, 2));
     let mut state = 1_u64;
     let mut draw = || {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -38,7 +38,7 @@ fn photo(width: u32, height: u32) -> Picture {
 
 #[test]
 fn pictures_are_the_same_on_our_kernels_but_for_one_value_in_ten_thousand() {
-    let folder = folder_with(&generator());
+    let folder = folder_with(&generator(Family::Paper));
     write(&folder.path().join("photos/a.png"), &encoded(&photo(221, 130), Format::Png));
     let of = |kernels: &str| {
         let said = match kernels {
@@ -51,8 +51,11 @@ fn pictures_are_the_same_on_our_kernels_but_for_one_value_in_ten_thousand() {
         pictures::read(&folder.path().join(kernels).join("a.png")).expect("whole").into_raw()
     };
     let expected = of("off");
+    let model = || std::fs::read(folder.path().join("model.onnx")).expect("the model");
+    let before = model();
     for kernels in ["auto", "winograd4", "winograd6"] {
         let found = of(kernels);
+        assert!(model() == before, "the model on the disk is as it was");
         assert_eq!(found.len(), expected.len());
         let far = found.iter().zip(&expected).filter(|(found, expected)| found.abs_diff(**expected) > 1).count();
         assert!(far * 10_000 <= found.len(), "{kernels}: {far} of {}", found.len());
@@ -61,7 +64,7 @@ fn pictures_are_the_same_on_our_kernels_but_for_one_value_in_ten_thousand() {
 
 #[test]
 fn the_contract_says_which_nodes_are_replaced_and_why_others_stay() {
-    let folder = folder_with(&generator());
+    let folder = folder_with(&generator(Family::Paper));
     let printed = |flags: &[&str]| {
         let output = run(folder.path(), &[&["--print-contract"], flags].concat());
         assert!(output.status.success());
@@ -80,4 +83,21 @@ fn the_contract_says_which_nodes_are_replaced_and_why_others_stay() {
     assert!(!printed(&["--cpu-kernels", "off"]).contains("kernel "));
     let wrong = run(folder.path(), &["--print-contract", "--cpu-kernels", "fast"]);
     assert_ends(&wrong, 2, "", "`fast` is none; use auto, off, winograd4 or winograd6");
+}
+
+#[test]
+fn memory_that_kernels_keep_counts_where_a_picture_is_to_fit() {
+    let folder = folder_with(&generator(Family::Concat));
+    write(&folder.path().join("a.png"), &encoded(&photo(64, 64), Format::Png));
+    // A layer takes and gives 16 numbers for each pixel; points are 4.5 more for each feature.
+    let common = ["a.png", "out", "--fit", "native", "--device", "cpu", "--memory", "330k", "--cpu-kernels"];
+    let output = run(folder.path(), &[&common[..], &["winograd4"]].concat());
+    assert_ends(
+        &output,
+        1,
+        "translated 0, skipped 0, failed 1",
+        "failed: a.png: would be 64×64 pixels for the network",
+    );
+    let output = run(folder.path(), &[&common[..], &["off"]].concat());
+    assert_ends(&output, 0, "translated 1, skipped 0, failed 0", "device    cpu");
 }
