@@ -35,12 +35,19 @@ enum Part {
     Spread,
     /// What else runs on a CPU
     Others,
+    /// The most memory that `infer` takes
+    Memory,
 }
 
 const FLAGS: &str = "--size 64 --blocks 9 --steps 1 --rate 1e-30 --device cpu --overwrite --quiet";
 const THREADS: u32 = 2;
-/// Pictures × rows × columns that have a bound.
+/// Pictures × rows × columns that have an aim.
 const SHORT: [&str; 3] = ["1x256x256", "4x256x256", "1x512x512"];
+/// Networks, how many times as fast as ONNX Runtime they are to be in those sizes, and how many times its memory they may take,
+/// both with F(4×4, 3×3).
+const AIMS: [(&str, [f64; 3], f64); 2] = [("paper", [2.3, 2.0, 2.0], 1.4), ("concat", [2.7, 2.0, 2.0], 2.0)];
+/// Pictures that `infer` translates for the memory's sake.
+const PICTURES: &str = "8";
 const LONG: [&str; 6] = ["1x64x64", "1x128x128", "1x256x256", "1x252x380", "4x256x256", "1x512x512"];
 /// Networks with their widths, and threads.
 const SPREAD: [(&str, u32, u32); 4] = [("paper", 64, 2), ("paper", 64, 1), ("paper", 32, 2), ("concat", 64, 2)];
@@ -66,7 +73,11 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         program::files::write_whole(&root.join(PLOT), plot.as_bytes())?;
     }
     if is_asked(Part::Others) {
-        println!("{}", bench.others()?);
+        println!("{}\n", bench.others()?);
+    }
+    if is_asked(Part::Memory) {
+        Task::cargo(["build", "--release", "-p", "infer"]).run(root)?;
+        println!("{}", bench.memory()?);
     }
     Ok(())
 }
@@ -147,19 +158,20 @@ impl Bench<'_> {
     /// Sizes that have a bound, with either tile.
     fn bounds(&self) -> Result<String> {
         let mut lines = vec![
-            "| network | pictures | kernels | ONNX Runtime, ms | ours, ms | times as fast | of single rounds | differs by |"
+            "| network | pictures | kernels | ONNX Runtime, ms | ours, ms | times as fast | of single rounds | aim | differs by |"
                 .into(),
-            "| --- | --- | --- | --- | --- | --- | --- | --- |".into(),
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |".into(),
         ];
         let mut loads = Vec::new();
-        for network in ["paper", "concat"] {
+        for (network, aims, _) in AIMS {
             let model = self.model(network, 64)?;
             for kernels in ["winograd4", "winograd6"] {
                 let (found, [plain, ours]) = self.turns(&model, kernels, THREADS, &SHORT)?;
                 loads.push(format!("{network} with {kernels} {ours:.2} s (ONNX Runtime alone {plain:.2} s)"));
-                lines.extend(found.iter().map(|found| {
+                lines.extend(found.iter().zip(aims).map(|(found, aim)| {
                     let Turns { shape, difference, .. } = found;
-                    format!("| {network} | {shape} | {kernels} | {} | {difference:.0e} |", found.cells())
+                    let aim = if kernels == "winograd4" { aim.to_string() } else { String::new() };
+                    format!("| {network} | {shape} | {kernels} | {} | {aim} | {difference:.0e} |", found.cells())
                 }));
             }
         }
@@ -203,7 +215,7 @@ impl Bench<'_> {
         ];
         let [runtimes, converter, torch] = [&RUNTIMES, &PNNX, &TORCH].map(|kind| environment::python(self.root, kind));
         let (runtimes, converter, torch) = (runtimes?, converter?, torch?);
-        for network in ["paper", "concat"] {
+        for (network, ..) in AIMS {
             let model = self.model(network, 64)?;
             let beside = self.path(&format!("{network}-64"));
             if !Path::new(&format!("{beside}.bin")).is_file() {
@@ -231,6 +243,40 @@ impl Bench<'_> {
                 let ([least, most], ratio) = (range(&ratios), median(&ratios));
                 let ms = 1e3 * median(side);
                 lines.push(format!("| {network} | {name} | {ms:.0} | **{ratio:.2}** | {least:.2}–{most:.2} |"));
+            }
+        }
+        Ok(lines.join("\n"))
+    }
+
+    /// The most memory that `infer` takes with our kernels, beside ONNX Runtime's alone.
+    fn memory(&self) -> Result<String> {
+        let python = environment::python(self.root, &RUNTIMES)?;
+        let [pictures, output] = ["pictures", "out"].map(|name| self.path(name));
+        if !Path::new(&pictures).is_dir() {
+            translated(self.root, &python, &["make", &pictures, PICTURES])?;
+        }
+        let infer = self.programs.join("infer").display().to_string();
+        let mut lines = vec![
+            format!("`infer` over {PICTURES} pictures of 256×256, one at a time, {THREADS} threads:\n"),
+            "| network | kernels | ONNX Runtime, MB | ours, MB | times as much | aim |".into(),
+            "| --- | --- | --- | --- | --- | --- |".into(),
+        ];
+        let (threads, names) = (THREADS.to_string(), ["off", "winograd4", "winograd6"]);
+        for (network, _, aim) in AIMS {
+            let model = self.model(network, 64)?;
+            let words = ["command", &infer, "--model", &model, &pictures, &output, "--overwrite", "--fit", "native"];
+            let words = [&words[..], &["--device", "cpu", "--threads", &threads, "--cpu-kernels"]].concat();
+            let mut peaks = names.map(|_| Vec::new());
+            for _ in 0..self.rounds {
+                for (kernels, peaks) in names.iter().zip(&mut peaks) {
+                    let found = translated(self.root, &python, &[&words[..], &[kernels]].concat())?;
+                    peaks.push(number(&found, "peak")? / 1e6);
+                }
+            }
+            let [plain, ours @ ..] = peaks.map(|peaks| median(&peaks));
+            for ((kernels, ours), aim) in names[1..].iter().zip(ours).zip([aim.to_string(), String::new()]) {
+                let ratio = ours / plain;
+                lines.push(format!("| {network} | {kernels} | {plain:.0} | {ours:.0} | **{ratio:.2}** | {aim} |"));
             }
         }
         Ok(lines.join("\n"))
