@@ -226,6 +226,9 @@ proptest! {
         let padding = Padding::all(by, Fill::Reflect);
         let size = padding.output_size([rows, columns], [3, 3]);
         prop_assert_eq!(size.is_ok(), rows.min(columns) > by && rows.min(columns) + 2 * by > 2);
+        // No padding makes a picture of nothing.
+        let size = Padding::all(by, Fill::Zero).output_size([rows, columns], [3, 3]);
+        prop_assert_eq!(size.is_ok(), rows.min(columns) > 0 && rows.min(columns) + 2 * by > 2);
     }
 }
 
