@@ -72,7 +72,8 @@ fn write_run(run: &Path, preset: &str, done: u64) {
 const SHOWN: &str = "[...document.querySelectorAll('.crop img')].map((image) => image.src).join()";
 /// The first curve of the cycle losses.
 const CURVE: &str = "document.querySelector('[data-panel=cycle] .curve.line').getAttribute('d')";
-const TEXT: &str = "document.body.innerText";
+/// What a page says; nothing while it begins to load.
+const TEXT: &str = "document.body?.innerText ?? ''";
 
 fn text(browser: &mut Browser, expression: &str) -> String {
     browser.evaluate(expression).as_str().expect("a text").to_owned()
@@ -198,7 +199,8 @@ fn the_page_of_a_run_that_goes_on_loads_again_and_keeps_what_the_reader_chose() 
 
     write_run(&folder.path().join("run"), "paper", 190);
     printed(folder.path(), &["report", "run"]);
-    running(&page);
+    // The run has stopped there, so that this page is the last and is not on its way when it is asked.
+    browser.wait_for_load();
     while !text(&mut browser, TEXT).contains("Step 190 of 200") {
         browser.wait_for_load();
     }
