@@ -252,9 +252,11 @@ impl Bench<'_> {
     fn memory(&self) -> Result<String> {
         let python = environment::python(self.root, &RUNTIMES)?;
         let [pictures, output] = ["pictures", "out"].map(|name| self.path(name));
-        if !Path::new(&pictures).is_dir() {
-            translated(self.root, &python, &["make", &pictures, PICTURES])?;
+        // A run that was stopped may have left some.
+        if Path::new(&pictures).is_dir() {
+            fs_err::remove_dir_all(&pictures)?;
         }
+        translated(self.root, &python, &["make", &pictures, PICTURES])?;
         let infer = self.programs.join("infer").display().to_string();
         let mut lines = vec![
             format!("`infer` over {PICTURES} pictures of 256×256, one at a time, {THREADS} threads:\n"),
