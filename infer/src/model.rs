@@ -81,7 +81,8 @@ impl Model {
         });
         let mut contract = self.contract;
         if is_rewritten {
-            contract.bytes_per_pixel += self.kernels.kept_bytes_per_pixel() * contract.batch.unwrap_or(1) as u64;
+            let kept = self.kernels.kept_bytes_per_pixel().saturating_mul(contract.batch.unwrap_or(1) as u64);
+            contract.bytes_per_pixel = contract.bytes_per_pixel.saturating_add(kept);
         }
         Ok(Opened { contract, sessions, hash, kernels })
     }

@@ -149,48 +149,48 @@ impl Plan {
         let points =
             self.kept.iter().map(|&Kept { channels, padding, .. }| Points { machine, tiles, channels, padding });
         let norms = self.replacements.iter().filter_map(|replacement| match &replacement.kernel {
-            Kernel::Norm { scale, bias, epsilon, relu } => Some(Norm {
-                scale: floats_of(tensor(scale)),
-                bias: floats_of(tensor(bias)),
-                epsilon: *epsilon,
-                relu: *relu,
-            }),
+            &Kernel::Norm { ref scale, ref bias, epsilon, relu } => {
+                let numbers = floats_of(tensor(scale)).and_then(|scale| Ok((scale, floats_of(tensor(bias))?)));
+                Some(numbers.map(|(scale, bias)| Norm { scale, bias, epsilon, relu }))
+            }
             Kernel::Winograd { .. } | Kernel::Direct { .. } | Kernel::Transposed { .. } => None,
         });
         let convolves = |replacement: &&Replacement| !matches!(replacement.kernel, Kernel::Norm { .. });
         let convolutions: Vec<&Replacement> = self.replacements.iter().filter(convolves).collect();
         let floats = |name: &String| floats_of(tensor(name));
-        let transform = |replacement: &Replacement| -> Option<Result<Box<dyn Layer>, KernelError>> {
-            let layer: Result<Box<dyn Layer>, _> = match &replacement.kernel {
+        let transform = |replacement: &Replacement| -> Result<Option<Box<dyn Layer>>, KernelError> {
+            let layer: Box<dyn Layer> = match &replacement.kernel {
                 &Kernel::Winograd { ref weights, channels: [inputs, outputs], ref parts, padding, relu } => {
-                    let (weights, bias) = weights.of(floats);
+                    let (weights, bias) = weights.of(floats)?;
                     let (weights, bias) = (&weights[..], bias.as_deref());
                     let problem = winograd::Problem { inputs, parts, outputs, weights, bias, padding, relu };
-                    Winograd::new(machine, tiles, &problem).map(boxed)
+                    Box::new(Winograd::new(machine, tiles, &problem)?)
                 }
                 &Kernel::Direct { ref weights, channels: [inputs, outputs], kernel, padding, relu } => {
-                    let (weights, bias) = weights.of(floats);
+                    let (weights, bias) = weights.of(floats)?;
                     let (weights, bias) = (&weights[..], bias.as_deref());
                     let problem = direct::Problem { inputs, outputs, kernel, weights, bias, padding, relu };
-                    Direct::new(machine, &problem).map(boxed)
+                    Box::new(Direct::new(machine, &problem)?)
                 }
                 &Kernel::Transposed { ref weights, channels: [inputs, outputs], kernel, crop, extra, relu } => {
-                    let (weights, bias) = weights.of(floats);
+                    let (weights, bias) = weights.of(floats)?;
                     let (weights, bias) = (&weights[..], bias.as_deref());
                     let parts = replacement.inputs.len();
                     let problem =
                         transposed::Problem { inputs, parts, outputs, kernel, weights, bias, crop, extra, relu };
-                    transposed::new(machine, &problem).map(boxed)
+                    Box::new(transposed::new(machine, &problem)?)
                 }
-                Kernel::Norm { .. } => return None,
+                Kernel::Norm { .. } => return Ok(None),
             };
-            Some(layer)
+            Ok(Some(layer))
         };
         // A program that loads a model waits for this: with all threads.
         let share = convolutions.len().div_ceil(threads.max(1)).max(1);
         let convolutions = thread::scope(|scope| {
             let parts = convolutions.chunks(share).map(|part| {
-                scope.spawn(move || part.iter().filter_map(|replacement| transform(replacement)).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    part.iter().filter_map(|replacement| transform(replacement).transpose()).collect::<Vec<_>>()
+                })
             });
             let parts: Vec<_> = parts.collect();
             let done = parts.into_iter().flat_map(|part| part.join().expect("weights are as many as was checked"));
@@ -200,20 +200,20 @@ impl Plan {
             machine,
             threads: threads.max(1),
             convolutions,
-            norms: norms.collect(),
+            norms: norms.collect::<Result<_, _>>()?,
             points: points.collect(),
             scratch: Scratch::default(),
         })
     }
 }
 
-fn boxed<L: Layer + 'static>(layer: L) -> Box<dyn Layer> {
-    Box::new(layer)
-}
-
 impl Weights {
-    fn of(&self, floats: impl Fn(&String) -> Vec<f32>) -> (Vec<f32>, Option<Vec<f32>>) {
-        (floats(&self.weight), self.bias.as_ref().map(floats))
+    /// Their numbers.
+    fn of(
+        &self,
+        floats: impl Fn(&String) -> Result<Vec<f32>, KernelError>,
+    ) -> Result<(Vec<f32>, Option<Vec<f32>>), KernelError> {
+        Ok((floats(&self.weight)?, self.bias.as_ref().map(floats).transpose()?))
     }
 }
 

@@ -4,6 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use models_onnx::proto::{DataType, GraphProto, NodeProto, TensorProto};
 
+use crate::error::KernelError;
+use crate::scratch::memory;
+
 /// Who makes and uses what.
 pub(super) struct Index<'a> {
     pub(super) graph: &'a GraphProto,
@@ -102,18 +105,26 @@ impl<'a> Index<'a> {
     /// Whether a value is absent, or a constant that is zero.
     pub(super) fn is_zero(&self, value: Option<&String>) -> bool {
         let Some(value) = value.filter(|value| !value.is_empty()) else { return true };
-        let zero = |(tensor, _): (&TensorProto, _)| floats_of(tensor).iter().all(|number| *number == 0.0);
-        self.floats(value).is_ok_and(zero)
+        let numbers = self.floats(value).ok().and_then(|(tensor, _)| floats_of(tensor).ok());
+        numbers.is_some_and(|numbers| numbers.iter().all(|number| *number == 0.0))
     }
 }
 
 /// The numbers of a tensor that [`Index::floats`] gave.
-pub(super) fn floats_of(tensor: &TensorProto) -> Vec<f32> {
+///
+/// # Errors
+/// If there is no memory.
+pub(super) fn floats_of(tensor: &TensorProto) -> Result<Vec<f32>, KernelError> {
     if tensor.raw_data.is_empty() {
-        return tensor.float_data.clone();
+        let mut numbers = memory(tensor.float_data.len())?;
+        numbers.copy_from_slice(&tensor.float_data);
+        return Ok(numbers);
     }
-    let numbers = tensor.raw_data.chunks_exact(4).map(|bytes| bytes.try_into().expect("four"));
-    numbers.map(f32::from_le_bytes).collect()
+    let mut numbers = memory(tensor.raw_data.len() / size_of::<f32>())?;
+    for (number, bytes) in numbers.iter_mut().zip(tensor.raw_data.chunks_exact(4)) {
+        *number = f32::from_le_bytes(bytes.try_into().expect("four"));
+    }
+    Ok(numbers)
 }
 
 /// Values that graphs inside of a node read: any of theirs may be one of this graph's.

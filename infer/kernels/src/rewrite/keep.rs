@@ -93,7 +93,7 @@ fn scale<'a>(index: &Index<'a>, mut picture: &'a str) -> Option<f64> {
         let Some(maker) = index.maker(picture) else { return index.is_input(picture).then_some(scale) };
         let node = index.node(maker);
         let strides = node.attribute.iter().find(|attribute| attribute.name == "strides");
-        let area = strides.map_or(1.0, |strides| strides.ints.iter().map(|&stride| stride as f64).product());
+        let area = strides.map_or(1.0, |strides| strides.ints.iter().map(|&stride| stride.max(1) as f64).product());
         match (node.op_type.as_str(), node.domain.as_str()) {
             ("Conv", "") => scale /= area,
             ("ConvTranspose", "") => scale *= area,

@@ -63,10 +63,8 @@ pub fn new(machine: Machine, problem: &Problem<'_>) -> Result<Winograd, KernelEr
         let (first, last) = offsets.fold((0, 0), |(first, last), offset| (first.min(offset), last.max(offset)));
         (first, (last - first + 1) as usize)
     };
-    let ([first_row, first_column], side) = {
-        let [(row, rows), (column, columns)] = [reach(top), reach(left)];
-        ([row, column], rows.max(columns))
-    };
+    let [(first_row, rows), (first_column, columns)] = [reach(top), reach(left)];
+    let side = rows.max(columns);
     let tiles = match side {
         1 => Tiles::One,
         2 => Tiles::Two,
@@ -86,8 +84,8 @@ pub fn new(machine: Machine, problem: &Problem<'_>) -> Result<Winograd, KernelEr
             }
         }
     }
-    let [top_padding, left_padding] = [first_row, first_column].map(isize::unsigned_abs);
-    let padding = Padding { top: top_padding, left: left_padding, bottom: 0, right: 0, fill: Fill::Zero };
+    let [above, before] = [first_row, first_column].map(isize::unsigned_abs);
+    let padding = Padding { top: above, left: before, bottom: 0, right: 0, fill: Fill::Zero };
     let parts = vec![Part::Picture; parts];
     let problem =
         winograd::Problem { inputs, parts: &parts, outputs: 4 * outputs, weights: &kinds, bias, padding, relu };
